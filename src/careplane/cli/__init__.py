@@ -1,0 +1,86 @@
+"""The command line: thin commands over the rooms below.
+
+Each command is a module of this package with a click command named ``command``; modules are imported only when their
+command runs, so ``careplane --help`` stays quick.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from careplane import __version__
+from careplane._shelf import missing
+from careplane.errors import CareplaneError
+
+COMMANDS: dict[str, str] = {
+    "app": "The apps: new, check, list, show, try, schema.",
+    "demo": "Run the whole journey on a synthetic health system.",
+    "ledger": "The audit ledger: verify, show.",
+    "load": "Load FHIR R4 bulk NDJSON.",
+    "sandbox": "Generate a synthetic health system from a seed.",
+    "serve": "Serve the console and the gateway.",
+    "settings": "Show every setting, its value and where it came from.",
+    "user": "Console accounts: add, list, disable, link.",
+    "key": "Gateway keys of apps: issue, list, revoke.",
+    "stop": "The kill switch: stop an app, a site or a version.",
+    "plan": "Evaluation plans: list, show, lock, analyse.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"careplane.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)  # noqa: S101 - a promise between two of our own files
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in sorted(COMMANDS)])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            ctx.fail(missing("command", args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="careplane")
+def careplane() -> None:
+    """Careplane: run all GenAI of a health system, and find out what is worth scaling.
+
+    \b
+    Example:
+      careplane demo --no-serve --seed 7 --out out/d7
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; an expected error is one message on standard error and an exit code, never a traceback."""
+    try:
+        code = careplane.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        code = 130
+    except CareplaneError as error:
+        click.echo(f"careplane: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)

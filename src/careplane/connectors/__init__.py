@@ -1,0 +1,45 @@
+"""Connectors: the ways into and out of the systems of a health system. One folder per item.
+
+Each item has ``open(settings: Mapping[str, str]) -> connector``; what composes is the type below that it fulfils.
+``settings`` are texts (``base_url``, ``token``, ``path``); an item refuses what it does not know.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from careplane.records import JSON
+from careplane.records.money import CostLine
+
+
+class FhirReader(Protocol):
+    """FHIR R4 read and search."""
+
+    async def read(self, reference: str) -> JSON | None:
+        """The resource at ``Type/id``, or ``None`` when there is none."""
+
+    async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
+        """Resources that match; ``query`` holds FHIR search parameters, pages are followed up to ``limit``."""
+
+    async def aclose(self) -> None:
+        """Give connections back."""
+
+
+class FhirWriter(Protocol):
+    """FHIR R4 write-back."""
+
+    async def create(self, resource: JSON, if_none_exist: str | None = None) -> str:
+        """Create a resource and return its reference; ``if_none_exist`` makes a repeat harmless."""
+
+    async def update(self, resource: JSON) -> str:
+        """Put a resource at its own ``Type/id``."""
+
+
+class FhirConnector(FhirReader, FhirWriter, Protocol):
+    """An EHR that can be read and written."""
+
+
+class CostReader(Protocol):
+    """An ERP export (or its API) read into the cost ledger."""
+
+    def read_costs(self) -> Sequence[CostLine]:
+        """All cost lines, each with the file and line it was read from."""

@@ -1,0 +1,147 @@
+"""The one error tree of Careplane.
+
+::
+
+    CareplaneError
+    ├── InputError          what a person or a file gave is wrong; says where and the way out
+    │   ├── SettingsError   careplane.toml or the environment
+    │   ├── ManifestError   an app folder (file, line, field)
+    │   └── DataError       a data file (file, line)
+    ├── NotFound            a named thing does not exist; names the nearest ones
+    ├── Refused             a rule said no; carries the reasons and the way out
+    ├── Conflict            the thing changed meanwhile, or is locked
+    ├── MissingExtra        an optional component is not installed; names the command
+    ├── UpstreamError       a model provider, an EHR or another outside system failed
+    │   └── UpstreamTimeout
+    ├── ShieldError         the PHI shield could not answer; nothing left (fail closed)
+    └── LedgerError         the audit record could not be made durable or does not verify
+        └── LedgerBroken    verification failed; says at which record
+
+Every message is one or two sentences for the person who sees it: what happened, where, and the way out.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+
+class CareplaneError(Exception):
+    """Base of every error that Careplane raises on purpose.
+
+    ``exit_code`` is what the command line ends with, ``status`` is the HTTP status.
+    """
+
+    exit_code: ClassVar[int] = 1
+    status: ClassVar[int] = 500
+
+
+class InputError(CareplaneError):
+    """What was given is wrong. ``where`` names file, line or field."""
+
+    exit_code = 2
+    status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = str(file) if file is not None else None
+        self.line = line
+        self.field = field
+
+    @property
+    def where(self) -> str:
+        """``file:line: field``, as much of it as is known."""
+        place = self.file or ""
+        if self.line is not None:
+            place += f":{self.line}"
+        return ": ".join(part for part in (place, self.field) if part)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class SettingsError(InputError):
+    """A key or value of ``careplane.toml`` or the environment is wrong."""
+
+
+class ManifestError(InputError):
+    """An app folder does not meet the published schema or its own promises."""
+
+
+class DataError(InputError):
+    """A data file could not be read; nothing of the bad part was written."""
+
+
+class NotFound(CareplaneError):
+    """A named thing does not exist; the message names the nearest ones."""
+
+    exit_code = 2
+    status = 404
+
+
+class Refused(CareplaneError):
+    """A rule said no. ``reasons`` are sentences, ``way_out`` is what would change the answer."""
+
+    status = 403
+
+    def __init__(self, reasons: Sequence[str], way_out: str) -> None:
+        self.reasons = tuple(reasons)
+        self.way_out = way_out
+        super().__init__(" ".join((*self.reasons, way_out)))
+
+
+class Conflict(CareplaneError):
+    """The thing changed meanwhile or is locked; reload and try again."""
+
+    status = 409
+
+
+class MissingExtra(CareplaneError):
+    """An optional component is not installed."""
+
+    exit_code = 3
+    status = 501
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} is not installed. Install it with: uv sync --extra {extra}")
+
+
+class UpstreamError(CareplaneError):
+    """An outside system (model provider, EHR, ERP) failed or answered badly."""
+
+    exit_code = 4
+    status = 502
+
+
+class UpstreamTimeout(UpstreamError):
+    """An outside system did not answer in time."""
+
+    status = 504
+
+
+class ShieldError(CareplaneError):
+    """The shield could not protect a text, so the text did not leave."""
+
+    status = 503
+
+
+class LedgerError(CareplaneError):
+    """The audit record could not be made durable, so the reply did not leave."""
+
+    status = 503
+
+
+class LedgerBroken(LedgerError):
+    """The ledger does not verify. ``seq`` is the first record that does not hold."""
+
+    def __init__(self, message: str, seq: int | None = None) -> None:
+        super().__init__(message)
+        self.seq = seq

@@ -1,0 +1,194 @@
+"""The manifest of an app: one GenAI use in one workflow, as ``app.yaml`` states it.
+
+These records *are* the published schema: ``careplane app schema`` prints their JSON Schema.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from careplane.records import Record
+
+Identifier = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,47}$", description="lower case, digits, underscore")]
+Text = Annotated[str, Meta(min_length=1)]
+Score = Annotated[int, Meta(ge=0, le=3)]
+
+Area = Literal["clinical", "operational", "administrative", "patient"]
+TriggerKind = Literal["event", "schedule", "hook", "erp", "chat", "manual"]
+PhiPolicy = Literal["identifiable", "limited", "deidentified", "none"]
+OutputKind = Literal["Communication", "DocumentReference", "Composition", "Task", "QuestionnaireResponse", "text"]
+CitationRule = Literal["required", "optional", "none"]
+
+
+class TierAnswers(Record):
+    """Answers to the tiering questions, 0-3 each; overrides make tier 3 (governance content, section 1)."""
+
+    patient_impact: Score
+    autonomy: Score
+    audience: Score
+    data: Score
+    reach: Score
+    informs_diagnosis_treatment_triage: bool = False
+    patient_facing_without_review: bool = False
+    coverage_or_eligibility_decision: bool = False
+    fails_fda_cds_criterion: bool = False
+
+
+class Trigger(Record):
+    """What starts a run. ``on`` names the event or hook (``Communication.received``, ``patient-view``);
+    ``cron`` is five fields in the local time of the site, for ``kind: schedule``."""
+
+    kind: TriggerKind
+    on: str = ""
+    cron: str = ""
+    description: str = ""
+
+
+class ContextRule(Record):
+    """One resource type the app may read: a FHIR search, and the only fields that pass.
+
+    ``search`` may use ``{patient}``, ``{encounter}``, ``{unit}`` and ``{focus}`` (ids); ``fields`` are top-level
+    element names; anything not named is removed before a template can see it (minimum necessary).
+    """
+
+    resource: Annotated[str, Meta(pattern=r"^[A-Z][A-Za-z]+$")]
+    search: Text
+    fields: Annotated[tuple[str, ...], Meta(min_length=1)]
+    limit: Annotated[int, Meta(ge=1, le=200)] = 20
+    as_name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
+
+
+class DataPolicy(Record):
+    """What may leave to a model, for what purpose (45 CFR 164.502(b) minimum necessary; 164.514 de-identification)."""
+
+    phi: PhiPolicy = "deidentified"
+    purpose: Literal["treatment", "payment", "operations", "research"] = "treatment"
+    surrogates: Literal["realistic", "bracketed"] = "bracketed"
+    regions: tuple[str, ...] = ("local",)
+    retention_days: Annotated[int, Meta(ge=1)] = 365
+
+
+class Route(Record):
+    """Which model alias serves the app, and its limits."""
+
+    model: str = "default"
+    max_tokens: Annotated[int, Meta(ge=1, le=32768)] = 700
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
+
+
+class Output(Record):
+    """The artefact that a signed draft becomes, and the rules its text must meet."""
+
+    kind: OutputKind
+    title: str = ""
+    citations: CitationRule = "optional"
+    min_words: Annotated[int, Meta(ge=0)] = 10
+    max_words: Annotated[int, Meta(ge=1)] = 400
+    max_reading_grade: float | None = None
+    required_phrases: tuple[str, ...] = ()
+    forbidden_phrases: tuple[str, ...] = ()
+
+
+class ReviewRule(Record):
+    """Who signs, the reasons offered for an edit or a rejection, and how long a draft may wait."""
+
+    role: Text
+    reasons: Annotated[tuple[str, ...], Meta(min_length=1)]
+    due_hours: Annotated[float, Meta(gt=0)] = 24.0
+
+
+class MeasureChoice(Record):
+    """Measure ids of the library: at least one of each (requirement R23)."""
+
+    primary: Annotated[tuple[Identifier, ...], Meta(min_length=1)]
+    balancing: Annotated[tuple[Identifier, ...], Meta(min_length=1)]
+    equity: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class PlanDefaults(Record):
+    """What an evaluation plan starts from."""
+
+    design: Literal["cluster_randomised", "individually_randomised", "stepped_wedge", "before_after"] = (
+        "cluster_randomised"
+    )
+    unit: Literal["clinic", "clinician", "patient", "ward", "site"] = "clinic"
+    baseline_days: Annotated[int, Meta(ge=0)] = 90
+    horizon_days: Annotated[int, Meta(ge=1)] = 90
+
+
+class TrainingRule(Record):
+    """The training gate: share of the quiz to pass, and when it lapses."""
+
+    minutes: Annotated[int, Meta(ge=1)] = 4
+    pass_mark: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    expires_days: Annotated[int, Meta(ge=1)] = 180
+
+
+class SurveyRule(Record):
+    """When the three questions are asked: after the nth use, then at most once per ``every_days`` over all apps."""
+
+    after_uses: Annotated[int, Meta(ge=1)] = 5
+    every_days: Annotated[int, Meta(ge=1)] = 30
+
+
+class CostDriver(Record):
+    """One line of what the app costs to run: ``usd`` per ``per``."""
+
+    name: Text
+    usd: Annotated[float, Meta(ge=0)]
+    per: Literal["run", "month", "user", "hour", "once"]
+
+
+class AppSpec(Record):
+    """``app.yaml``: the register row, the entitlement, the data policy and the evidence plan in one place."""
+
+    id: Identifier
+    title: Text
+    version: Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
+    area: Area
+    problem: Text
+    owner: Text
+    sponsor: Text
+    technical_owner: Text
+    goals: Annotated[tuple[Identifier, ...], Meta(min_length=1)]
+    task: Text
+    tier: TierAnswers
+    trigger: Trigger
+    context: tuple[ContextRule, ...]
+    output: Output
+    review: ReviewRule
+    measures: MeasureChoice
+    stop_rule: Text
+    fallback: Text
+    risks: tuple[str, ...] = ()
+    departments: tuple[str, ...] = ()
+    data_policy: DataPolicy = DataPolicy()
+    route: Route = Route()
+    plan: PlanDefaults = PlanDefaults()
+    training: TrainingRule = TrainingRule()
+    survey: SurveyRule = SurveyRule()
+    costs: tuple[CostDriver, ...] = ()
+    reference: str = ""
+
+
+class App(Record):
+    """An app folder, read and checked: the manifest with its texts.
+
+    ``hash`` is the SHA-256 of manifest, prompt and lesson, so a run names exactly what ran. ``prompt`` is ``None``
+    for an idea that cannot run yet.
+    """
+
+    spec: AppSpec
+    hash: str
+    prompt: str | None = None
+    lesson: str | None = None
+    folder: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def runnable(self) -> bool:
+        """Whether the folder holds all that a run needs."""
+        return self.prompt is not None

@@ -1,0 +1,194 @@
+"""One run of an app, from trigger to the answer of its user. Everything lands here."""
+
+from datetime import datetime
+from typing import Literal
+
+from careplane.records import JSON, Record
+
+RunStatus = Literal["refused", "failed", "draft", "accepted", "edited", "rejected"]
+ReviewAction = Literal["accept", "edit", "reject"]
+Severity = Literal["info", "caution", "critical"]
+
+
+class Event(Record):
+    """What happened: the cause of a run. ``id`` makes the run happen once, however often it is delivered.
+
+    ``patient``, ``encounter`` and ``focus`` are FHIR references (``Patient/123``); ``unit`` is the clinic or ward,
+    ``site`` the hospital, ``user`` the reference of the person who will review; ``at`` is aware, in UTC.
+    """
+
+    id: str
+    app: str
+    kind: str
+    at: datetime
+    patient: str | None = None
+    encounter: str | None = None
+    focus: str | None = None
+    unit: str | None = None
+    site: str | None = None
+    user: str | None = None
+
+
+class Reason(Record):
+    """One rule's answer. ``rule`` is its short name; ``way_out`` says what would turn a no into a yes."""
+
+    rule: str
+    allowed: bool
+    text: str
+    way_out: str = ""
+    link: str = ""
+
+
+class Permit(Record):
+    """The answer to "may this app run now, here, for this person?": data with reasons, never a bare boolean."""
+
+    allowed: bool
+    reasons: tuple[Reason, ...]
+
+    @property
+    def refusals(self) -> tuple[Reason, ...]:
+        """The reasons that said no."""
+        return tuple(reason for reason in self.reasons if not reason.allowed)
+
+
+class Source(Record):
+    """One piece of context that a draft may cite as ``[n]``. ``text`` is what the template saw."""
+
+    n: int
+    reference: str
+    label: str
+    text: str
+    date: str | None = None
+
+
+class Finding(Record):
+    """What an output check saw. ``sentence`` is the 0-based sentence of the draft, ``None`` for the whole."""
+
+    check: str
+    severity: Severity
+    text: str
+    sentence: int | None = None
+
+
+class Usage(Record):
+    """Tokens and money of one model call; ``estimated`` when the provider reported no usage."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    estimated: bool = False
+
+
+class ModelCall(Record):
+    """One call through the gateway. Counts only: no text of the prompt or reply is kept here."""
+
+    id: str
+    route: str
+    provider: str
+    model: str
+    usage: Usage
+    latency_ms: float
+    surrogates: int
+    at: datetime
+
+
+class Draft(Record):
+    """The text a model wrote, originals restored, split into sentences, with its sources and findings."""
+
+    text: str
+    sentences: tuple[str, ...]
+    sources: tuple[Source, ...]
+    findings: tuple[Finding, ...]
+    label: str = "AI draft, not reviewed"
+
+
+class Review(Record):
+    """What the person did with the draft. ``seconds`` is active time; ``final_text`` is what was signed (``None`` when
+    rejected); ``diff`` is a unified diff of draft to final; ``distance`` the normalised token edit distance, 0-1
+    (measure M16)."""
+
+    action: ReviewAction
+    by: str
+    at: datetime
+    seconds: float
+    reason: str | None = None
+    comment: str = ""
+    final_text: str | None = None
+    diff: str = ""
+    distance: float = 0.0
+
+
+class Survey(Record):
+    """The three questions, 1-5 each: I like it, it performs, it makes my work easier."""
+
+    like: int
+    performance: int
+    easier: int
+    comment: str = ""
+    at: datetime | None = None
+
+
+class Run(Record):
+    """The record that joins call, draft, review, outcome, cost and decision.
+
+    ``arm`` is the arm of the plan at the time of the event (exposure is recorded whether or not the app spoke);
+    ``written`` are the references of the resources that came back to the chart.
+    """
+
+    id: str
+    app: str
+    app_version: str
+    app_hash: str
+    event: Event
+    status: RunStatus
+    permit: Permit
+    created_at: datetime
+    plan: str | None = None
+    arm: str | None = None
+    sources: tuple[Source, ...] = ()
+    calls: tuple[ModelCall, ...] = ()
+    draft: Draft | None = None
+    review: Review | None = None
+    written: tuple[str, ...] = ()
+    survey: Survey | None = None
+    error: str | None = None
+    synthetic: bool = False
+
+    @property
+    def cost_usd(self) -> float:
+        """What the model calls of the run cost."""
+        return sum(call.usage.cost_usd for call in self.calls)
+
+
+class Message(Record):
+    """One chat message: OpenAI roles, text content."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ModelRequest(Record):
+    """A request on its way to a model, before the shield: who asks, for what, and the chart that names the PHI.
+
+    ``identifiers`` are the known identifiers of this run (see ``shield``); ``untrusted`` are texts the template took
+    from the chart or the patient, to be treated as data.
+    """
+
+    id: str
+    app: str
+    route: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float
+    policy: str
+    surrogates: Literal["realistic", "bracketed"] = "bracketed"
+    run: str | None = None
+    chart: tuple[JSON, ...] = ()
+
+
+class ModelReply(Record):
+    """What came back, originals restored, and the call that was metered."""
+
+    text: str
+    call: ModelCall
+    finish_reason: str = "stop"

@@ -1,0 +1,200 @@
+"""The only reader of ``careplane.toml`` and of the environment.
+
+Each setting is one row: name, default, help. A value comes from the environment (``CAREPLANE_<NAME>``), else from
+``careplane.toml`` in the working directory (or the file that ``CAREPLANE_CONFIG`` names), else from the default.
+An unknown key is an error that names the nearest one.
+"""
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from careplane.errors import SettingsError
+
+Origin = Literal["default", "file", "environment"]
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting. The type of ``default`` is the type of the setting; ``secret`` values are never printed."""
+
+    name: str
+    default: Value
+    help: str
+    secret: bool = False
+
+
+ROWS: tuple[Row, ...] = (
+    Row("home", ".careplane", "Folder that holds the data of this installation."),
+    Row("database_url", "", "SQLAlchemy URL of the operational store; empty means SQLite in the home folder."),
+    Row("apps_path", "apps", "Folder of this site's own apps, beside those that ship; missing is fine."),
+    Row("host", "127.0.0.1", "Address the server binds to; loopback unless you say otherwise."),
+    Row("port", 8470, "Port of the server; 0 takes a free one."),
+    Row("site_name", "This health system", "Name shown on the pages and in the board pack."),
+    Row("model", "scripted", "Provider behind the route 'default': scripted, local or openai_compatible."),
+    Row("openai_base_url", "", "Base URL of an OpenAI-compatible endpoint, ending in /v1."),
+    Row("openai_model", "", "Model name sent to the OpenAI-compatible endpoint."),
+    Row("openai_api_key", "", "Key of the OpenAI-compatible endpoint.", secret=True),
+    Row("openai_api_key_file", "", "File with that key; must not be readable by others (mode 600)."),
+    Row("model_timeout_seconds", 60.0, "Total time a model may take for one reply."),
+    Row("fhir_base_url", "", "Base URL of the EHR's FHIR R4 endpoint; empty means the loaded data."),
+    Row("fhir_token_file", "", "File with the bearer token of that endpoint (mode 600)."),
+    Row("small_cell", 11, "Groups smaller than this are withheld on screens and in reports (default of the design)."),
+    Row("session_hours", 12.0, "How long a console sign-in lasts."),
+    Row("log_level", "warning", "Level of the log on standard error: debug, info, warning or error."),
+)
+
+_BY_NAME = {row.name: row for row in ROWS}
+_PREFIX = "CAREPLANE_"
+_OWN = {"CAREPLANE_CONFIG"}
+
+
+class Settings:
+    """The settings in force: values by name, with where each came from."""
+
+    def __init__(self, values: Mapping[str, Value], origins: Mapping[str, Origin]) -> None:
+        self._values = dict(values)
+        self._origins = dict(origins)
+
+    def text(self, name: str) -> str:
+        """The value of a text setting."""
+        return str(self._values[name])
+
+    def number(self, name: str) -> float:
+        """The value of a numeric setting."""
+        return float(self._values[name])
+
+    def origin(self, name: str) -> Origin:
+        """Where the value came from."""
+        return self._origins[name]
+
+    def shown(self, name: str) -> str:
+        """The value as it may be printed: secrets are masked."""
+        value = self._values[name]
+        if _BY_NAME[name].secret:
+            return "(set)" if value else ""
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    @property
+    def home(self) -> Path:
+        """The home folder."""
+        return Path(self.text("home"))
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the operational store."""
+        return self.text("database_url") or f"sqlite:///{self.home / 'careplane.db'}"
+
+    def secret(self, name: str) -> str:
+        """A secret: the value itself, or the content of the file named by ``<name>_file``.
+
+        Raises:
+            SettingsError: the file is missing, or others may read it.
+        """
+        value = str(self._values.get(name, ""))
+        if value:
+            return value
+        path = str(self._values.get(f"{name}_file", ""))
+        return read_secret_file(Path(path), f"{name}_file") if path else ""
+
+    def replace(self, **changes: Value) -> "Settings":
+        """The same settings with some values given by the caller (command-line options)."""
+        for name in changes:
+            _row(name, "option")
+        origins: dict[str, Origin] = {**self._origins, **dict.fromkeys(changes, "environment")}
+        return Settings({**self._values, **changes}, origins)
+
+
+def read_secret_file(path: Path, field: str) -> str:
+    """The first line of a file that only its owner may read."""
+    try:
+        mode = path.stat().st_mode
+        if mode & (stat.S_IRGRP | stat.S_IROTH):
+            raise SettingsError(f"others can read this file; run: chmod 600 {path}", file=path, field=field)
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", file=path, field=field) from error
+
+
+def read_settings(
+    environment: Mapping[str, str] | None = None, file: Path | None = None, **overrides: Value
+) -> Settings:
+    """Read the settings.
+
+    Args:
+        environment: defaults to the process environment.
+        file: defaults to ``CAREPLANE_CONFIG``, else ``careplane.toml`` in the working directory when it exists.
+        overrides: values of command-line options, which win over everything.
+
+    Raises:
+        SettingsError: an unknown key, a value of the wrong type, or a file that is not TOML; says where.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get("CAREPLANE_CONFIG")
+    path = file or (Path(named) if named else Path("careplane.toml"))
+    values: dict[str, Value] = {row.name: row.default for row in ROWS}
+    origins: dict[str, Origin] = dict.fromkeys(values, "default")
+    for name, value in _from_file(path, required=file is not None or named is not None).items():
+        row = _row(name, str(path))
+        values[row.name] = _coerce(row, value, str(path))
+        origins[row.name] = "file"
+    for key, text in environment.items():
+        if not key.startswith(_PREFIX) or key in _OWN:
+            continue
+        row = _row(key.removeprefix(_PREFIX).lower(), "environment", key)
+        values[row.name] = _coerce(row, text, f"environment: {key}")
+        origins[row.name] = "environment"
+    settings = Settings(values, origins)
+    return settings.replace(**overrides) if overrides else settings
+
+
+def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
+    if not path.exists():
+        if required:
+            raise SettingsError("there is no such file", file=path)
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"not valid TOML: {error}", file=path) from error
+
+
+def _row(name: str, file: str, shown: str | None = None) -> Row:
+    row = _BY_NAME.get(name)
+    if row is None:
+        near = difflib.get_close_matches(name, _BY_NAME, n=1, cutoff=0.4)
+        hint = f"the nearest is {near[0]!r}" if near else "run: careplane settings"
+        raise SettingsError(f"unknown setting; {hint}", file=file, field=shown or name)
+    return row
+
+
+def _coerce(row: Row, value: object, file: str) -> Value:
+    kind = type(row.default)
+    try:
+        if kind is bool:
+            return _boolean(value)
+        if kind in (int, float) and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return kind(value)
+        if kind is str and isinstance(value, str):
+            return value
+    except ValueError:
+        pass
+    expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+    shown = "a value" if row.secret else repr(value)
+    raise SettingsError(f"{shown} is not {expected}", file=file, field=row.name)
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("1", "true", "yes", "on"):
+        return True
+    if isinstance(value, str) and value.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(value)

@@ -1,0 +1,78 @@
+"""Opening the database: SQLite in WAL mode or PostgreSQL, the same tables and migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from careplane.errors import SettingsError
+from careplane.store.migrate import upgrade
+
+
+class Store:
+    """The operational database. Transactions are short; nothing holds one over a network call."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that takes the write lock at once (``BEGIN IMMEDIATE`` on SQLite), so it never fails half-way."""
+        with self.engine.connect().execution_options(careplane_write=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open (and bring to the newest migration) the database at a SQLAlchemy URL.
+
+    Raises:
+        SettingsError: the URL is not one, or its database is neither SQLite nor PostgreSQL.
+    """
+    engine = open_engine(url)
+    upgrade(engine)
+    return Store(engine)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine with the pragmas and transaction rules that this project relies on, without migrating."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError("is not a database URL", field="database_url") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = create_engine(parsed, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    if backend == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise SettingsError("must be a SQLite or PostgreSQL URL", field="database_url")
+
+
+def _sqlite_connect(connection: Any, _record: object) -> None:
+    # The driver's own transaction handling commits DDL silently; we emit BEGIN ourselves, so a failed migration rolls back.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("careplane_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,233 @@
+"""The tables. ``body`` is the whole record as JSON; the other columns are what is searched, joined or unique.
+
+Times are ISO 8601 text in UTC (sortable, the same on SQLite and PostgreSQL); dates are ``YYYY-MM-DD``.
+"""
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _body() -> Column[str]:
+    return Column("body", Text, nullable=False)
+
+
+# register and portfolio
+goals = Table("goals", metadata, Column("id", String, primary_key=True), Column("year", Integer), _body())
+register = Table(
+    "register",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("title", String, nullable=False),
+    Column("kind", String, nullable=False, index=True),
+    Column("stage", String, nullable=False, index=True),
+    Column("tier", Integer, nullable=False),
+    Column("area", String, nullable=False),
+    Column("owner", String),
+    Column("sponsor", String),
+    _body(),
+)
+stage_moves = Table(
+    "stage_moves",
+    metadata,
+    Column("item", String, primary_key=True),
+    Column("at", String, primary_key=True),
+    Column("to_stage", String, primary_key=True),
+    _body(),
+)
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("item", String, nullable=False, index=True),
+    Column("due_on", String, nullable=False),
+    Column("decided_at", String, index=True),
+    _body(),
+)
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("item", String, primary_key=True),
+    Column("check_name", String, primary_key=True),
+    Column("expires_on", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+signal_days = Table("signal_days", metadata, Column("on", String, primary_key=True), _body())
+
+# running
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("patient", String, index=True),
+    Column("focus", String, index=True),
+    Column("unit", String),
+    Column("reviewer", String),
+    Column("plan", String),
+    Column("arm", String),
+    Column("cost_usd", Float, nullable=False, default=0.0),
+    _body(),
+    UniqueConstraint("app", "event"),
+    Index("ix_runs_app_status_at", "app", "status", "at"),
+    Index("ix_runs_reviewer_status", "reviewer", "status"),
+)
+events = Table(
+    "events",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, primary_key=True),
+    Column("received_at", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    _body(),
+)
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    Column("created_at", String, nullable=False),
+    Column("revoked_at", String),
+)
+kill_switches = Table(
+    "kill_switches",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("target", String, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# evidence
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("hash", String),
+    Column("locked_at", String),
+    _body(),
+)
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("plan", String, primary_key=True),
+    Column("unit", String, primary_key=True),
+    Column("arm", String, nullable=False),
+    _body(),
+)
+results = Table(
+    "results",
+    metadata,
+    Column("plan", String, primary_key=True),
+    Column("computed_at", String, primary_key=True),
+    _body(),
+)
+
+# money
+costs = Table(
+    "costs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("item", String, nullable=False, index=True),
+    Column("category", String, nullable=False),
+    Column("on", String, nullable=False),
+    Column("usd", Float, nullable=False),
+    _body(),
+)
+
+# people
+people = Table(
+    "people",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("unit", String, index=True),
+    Column("job", String, nullable=False),
+    _body(),
+)
+training = Table(
+    "training",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("at", String, primary_key=True),
+    Column("passed", Boolean, nullable=False),
+    _body(),
+)
+panel_members = Table(
+    "panel_members",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    _body(),
+)
+panel_sessions = Table(
+    "panel_sessions", metadata, Column("app", String, primary_key=True), Column("on", String, primary_key=True), _body()
+)
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("status", String, nullable=False),
+    Column("at", String, nullable=False),
+    _body(),
+)
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("disabled", Boolean, nullable=False, default=False),
+    _body(),
+)
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("expires_at", String, nullable=False),
+    Column("used_at", String),
+)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("account", String, nullable=False, index=True),
+    Column("expires_at", String, nullable=False),
+    Column("csrf", String, nullable=False),
+)
+
+# loaded FHIR data: one row per Parquet part, and one per problem seen
+parts = Table(
+    "parts",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("resource_type", String, nullable=False, index=True),
+    Column("rows", Integer, nullable=False),
+    Column("source", String, nullable=False),
+    Column("source_hash", String, nullable=False),
+    Column("loaded_at", String, nullable=False),
+)
+load_problems = Table(
+    "load_problems",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String, nullable=False, index=True),
+    Column("line", Integer),
+    Column("kind", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("loaded_at", String, nullable=False),
+)
