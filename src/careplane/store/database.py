@@ -27,7 +27,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that takes the write lock at once (``BEGIN IMMEDIATE`` on SQLite), so it never fails half-way."""
+        """A transaction that takes the write lock at once (``BEGIN IMMEDIATE`` on SQLite), so it cannot fail half-way."""
         with self.engine.connect().execution_options(careplane_write=True) as connection, connection.begin():
             yield connection
 
@@ -67,7 +67,7 @@ def open_engine(url: str) -> Engine:
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
-    # The driver's own transaction handling commits DDL silently; we emit BEGIN ourselves, so a failed migration rolls back.
+    # The driver would commit DDL silently; we emit BEGIN ourselves, so a failed migration rolls back.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
