@@ -11,7 +11,7 @@ from careplane.records import Record
 from careplane.records.run import Message
 
 
-class ChatRequest(Record):
+class ChatRequest(Record, frozen=True):
     """What reaches a model: surrogates in place of identifiers. ``key`` makes a retry harmless (idempotency)."""
 
     key: str
@@ -21,7 +21,7 @@ class ChatRequest(Record):
     temperature: float
 
 
-class Chunk(Record):
+class Chunk(Record, frozen=True):
     """A piece of the reply. The last one has ``finish_reason`` and, where the provider reports it, token counts."""
 
     text: str = ""

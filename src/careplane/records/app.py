@@ -20,7 +20,7 @@ OutputKind = Literal["Communication", "DocumentReference", "Composition", "Task"
 CitationRule = Literal["required", "optional", "none"]
 
 
-class TierAnswers(Record):
+class TierAnswers(Record, frozen=True):
     """Answers to the tiering questions, 0-3 each; overrides make tier 3 (governance content, section 1)."""
 
     patient_impact: Score
@@ -34,7 +34,7 @@ class TierAnswers(Record):
     fails_fda_cds_criterion: bool = False
 
 
-class Trigger(Record):
+class Trigger(Record, frozen=True):
     """What starts a run. ``on`` names the event or hook (``Communication.received``, ``patient-view``);
     ``cron`` is five fields in the local time of the site, for ``kind: schedule``."""
 
@@ -44,7 +44,7 @@ class Trigger(Record):
     description: str = ""
 
 
-class ContextRule(Record):
+class ContextRule(Record, frozen=True):
     """One resource type the app may read: a FHIR search, and the only fields that pass.
 
     ``search`` may use ``{patient}``, ``{encounter}``, ``{unit}`` and ``{focus}`` (ids); ``fields`` are top-level
@@ -58,7 +58,7 @@ class ContextRule(Record):
     as_name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
 
 
-class DataPolicy(Record):
+class DataPolicy(Record, frozen=True):
     """What may leave to a model, for what purpose (45 CFR 164.502(b) minimum necessary; 164.514 de-identification)."""
 
     phi: PhiPolicy = "deidentified"
@@ -68,7 +68,7 @@ class DataPolicy(Record):
     retention_days: Annotated[int, Meta(ge=1)] = 365
 
 
-class Route(Record):
+class Route(Record, frozen=True):
     """Which model alias serves the app, and its limits."""
 
     model: str = "default"
@@ -76,7 +76,7 @@ class Route(Record):
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
 
 
-class Output(Record):
+class Output(Record, frozen=True):
     """The artefact that a signed draft becomes, and the rules its text must meet."""
 
     kind: OutputKind
@@ -89,7 +89,7 @@ class Output(Record):
     forbidden_phrases: tuple[str, ...] = ()
 
 
-class ReviewRule(Record):
+class ReviewRule(Record, frozen=True):
     """Who signs, the reasons offered for an edit or a rejection, and how long a draft may wait."""
 
     role: Text
@@ -97,7 +97,7 @@ class ReviewRule(Record):
     due_hours: Annotated[float, Meta(gt=0)] = 24.0
 
 
-class MeasureChoice(Record):
+class MeasureChoice(Record, frozen=True):
     """Measure ids of the library: at least one of each (requirement R23)."""
 
     primary: Annotated[tuple[Identifier, ...], Meta(min_length=1)]
@@ -105,7 +105,7 @@ class MeasureChoice(Record):
     equity: Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
-class PlanDefaults(Record):
+class PlanDefaults(Record, frozen=True):
     """What an evaluation plan starts from."""
 
     design: Literal["cluster_randomised", "individually_randomised", "stepped_wedge", "before_after"] = (
@@ -116,7 +116,7 @@ class PlanDefaults(Record):
     horizon_days: Annotated[int, Meta(ge=1)] = 90
 
 
-class TrainingRule(Record):
+class TrainingRule(Record, frozen=True):
     """The training gate: share of the quiz to pass, and when it lapses."""
 
     minutes: Annotated[int, Meta(ge=1)] = 4
@@ -124,14 +124,14 @@ class TrainingRule(Record):
     expires_days: Annotated[int, Meta(ge=1)] = 180
 
 
-class SurveyRule(Record):
+class SurveyRule(Record, frozen=True):
     """When the three questions are asked: after the nth use, then at most once per ``every_days`` over all apps."""
 
     after_uses: Annotated[int, Meta(ge=1)] = 5
     every_days: Annotated[int, Meta(ge=1)] = 30
 
 
-class CostDriver(Record):
+class CostDriver(Record, frozen=True):
     """One line of what the app costs to run: ``usd`` per ``per``."""
 
     name: Text
@@ -139,7 +139,7 @@ class CostDriver(Record):
     per: Literal["run", "month", "user", "hour", "once"]
 
 
-class AppSpec(Record):
+class AppSpec(Record, frozen=True):
     """``app.yaml``: the register row, the entitlement, the data policy and the evidence plan in one place."""
 
     id: Identifier
@@ -171,7 +171,7 @@ class AppSpec(Record):
     reference: str = ""
 
 
-class App(Record):
+class App(Record, frozen=True):
     """An app folder, read and checked: the manifest with its texts.
 
     ``hash`` is the SHA-256 of manifest, prompt and lesson, so a run names exactly what ran. ``prompt`` is ``None``

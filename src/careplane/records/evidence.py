@@ -10,7 +10,7 @@ Verdict = Literal["benefit", "no worthwhile effect", "harm", "inconclusive"]
 Grade = Literal["A", "B", "C", "D"]
 
 
-class PlannedMeasure(Record):
+class PlannedMeasure(Record, frozen=True):
     """A measure as the plan uses it. ``mcid`` is the smallest worthwhile change, in the measure's unit, positive."""
 
     id: str
@@ -20,7 +20,7 @@ class PlannedMeasure(Record):
     mcid: float
 
 
-class Plan(Record):
+class Plan(Record, frozen=True):
     """An evaluation plan. Locked, it has a ``hash`` over everything but ``hash``, ``locked_at`` and ``locked_by``."""
 
     id: str
@@ -51,7 +51,7 @@ class Plan(Record):
         return self.locked_at is not None
 
 
-class Assignment(Record):
+class Assignment(Record, frozen=True):
     """The arm of one unit, drawn by the platform from the plan's seed."""
 
     plan: str
@@ -60,7 +60,7 @@ class Assignment(Record):
     stratum: str
 
 
-class Effect(Record):
+class Effect(Record, frozen=True):
     """An effect with its interval. ``estimate`` is intervention minus control, in ``unit``; ``n`` rows, ``clusters``
     units; ``df`` degrees of freedom of the interval (``None`` when exact); ``verdict`` in words, ``grade`` of the
     design. ``comparison`` holds the interval of the second method."""
@@ -91,7 +91,7 @@ class Effect(Record):
     computed_at: datetime | None = None
 
 
-class EquityRow(Record):
+class EquityRow(Record, frozen=True):
     """The effect in one group. Withheld (``estimate`` is ``None``) when an arm of the group has fewer than the small
     cell; then ``n`` is withheld too."""
 
@@ -106,7 +106,7 @@ class EquityRow(Record):
     withheld: str = ""
 
 
-class Uptake(Record):
+class Uptake(Record, frozen=True):
     """How far the app was used where it could have been: of all eligible events of the intervention arm."""
 
     plan: str
@@ -122,7 +122,7 @@ class Uptake(Record):
     ci_high: float
 
 
-class Result(Record):
+class Result(Record, frozen=True):
     """Everything an analysis of a locked plan returned."""
 
     plan: str
@@ -136,7 +136,7 @@ class Result(Record):
     code_version: str
 
 
-class MeasureInfo(Record):
+class MeasureInfo(Record, frozen=True):
     """What a measure is: the text a reader needs to trust it."""
 
     id: str

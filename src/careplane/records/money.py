@@ -9,7 +9,7 @@ Purse = Literal["cash", "capacity", "soft"]
 Aim = Literal["patient_experience", "provider_experience", "population_health", "equity", "per_capita_cost"]
 
 
-class CostLine(Record):
+class CostLine(Record, frozen=True):
     """One line of the cost ledger. ``source`` says where it was read (file and line of the ERP export, or the run)."""
 
     id: str
@@ -23,7 +23,7 @@ class CostLine(Record):
     synthetic: bool = False
 
 
-class ValueLine(Record):
+class ValueLine(Record, frozen=True):
     """A measured change in money. ``purse`` is kept apart: cash leaves the budget, capacity is re-used on the schedule,
     soft is time nobody has booked. ``low``/``high`` follow the effect's interval. Only cash may enter a net value."""
 
@@ -36,7 +36,7 @@ class ValueLine(Record):
     measure: str
 
 
-class Value(Record):
+class Value(Record, frozen=True):
     """The value of one item: costs by category, value by purse, cost per run; ``None`` means not measured."""
 
     item: str
@@ -48,7 +48,7 @@ class Value(Record):
     computed_at: datetime
 
 
-class AimCell(Record):
+class AimCell(Record, frozen=True):
     """One cell of the Triple Aim grid; filled by a measured effect or it says "not measured"."""
 
     item: str

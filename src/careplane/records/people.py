@@ -19,7 +19,7 @@ Role = Literal[
 ]
 
 
-class Person(Record):
+class Person(Record, frozen=True):
     """Somebody who works here. ``id`` is the FHIR reference (``Practitioner/p001``); ``unit`` the clinic or ward."""
 
     id: str
@@ -31,7 +31,7 @@ class Person(Record):
     synthetic: bool = False
 
 
-class TrainingRecord(Record):
+class TrainingRecord(Record, frozen=True):
     """An attempt at the lesson of an app. ``score`` is the share of the quiz that was right."""
 
     app: str
@@ -42,7 +42,7 @@ class TrainingRecord(Record):
     at: datetime
 
 
-class PanelMember(Record):
+class PanelMember(Record, frozen=True):
     """A front-line member (or patient adviser) of an app's panel."""
 
     app: str
@@ -53,7 +53,7 @@ class PanelMember(Record):
     shift: str = "day"
 
 
-class PanelSession(Record):
+class PanelSession(Record, frozen=True):
     """A co-design session: when, who came, what was decided."""
 
     app: str
@@ -62,7 +62,7 @@ class PanelSession(Record):
     minutes: str
 
 
-class Request(Record):
+class Request(Record, frozen=True):
     """What a user asked for, and what became of it: "you said, we did"."""
 
     id: str
@@ -78,7 +78,7 @@ class Request(Record):
     run: str | None = None
 
 
-class Account(Record):
+class Account(Record, frozen=True):
     """A console account. There is no default password: the first link is printed once, others are invited."""
 
     id: str

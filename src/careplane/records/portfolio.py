@@ -50,7 +50,7 @@ METRIC_CHECKS: tuple[str, ...] = (
 )
 
 
-class Goal(Record):
+class Goal(Record, frozen=True):
     """A strategic goal: who owns it, how it is measured, and its weight (weights of a year sum to 1)."""
 
     id: str
@@ -63,7 +63,7 @@ class Goal(Record):
     year: int
 
 
-class RegisterItem(Record):
+class RegisterItem(Record, frozen=True):
     """One row of the register: an app of the platform, or anything else that uses GenAI here.
 
     ``path``, ``integration`` and ``metrics`` name the checks that pass (see the tuples above); ``funding`` is
@@ -107,7 +107,7 @@ class RegisterItem(Record):
     synthetic: bool = False
 
 
-class StageMove(Record):
+class StageMove(Record, frozen=True):
     """A move of the funnel: when, who and why. ``from_stage`` is ``None`` on registration."""
 
     item: str
@@ -118,7 +118,7 @@ class StageMove(Record):
     why: str
 
 
-class DecisionItem(Record):
+class DecisionItem(Record, frozen=True):
     """A decision that somebody owes: question, owner, due date; and, once made, its outcome and rationale."""
 
     id: str
@@ -141,7 +141,7 @@ class DecisionItem(Record):
     decided_by: str = ""
 
 
-class GateCheck(Record):
+class GateCheck(Record, frozen=True):
     """One line of a gate: passed, failed, waived or not measured, with the proof behind it."""
 
     name: str
@@ -150,7 +150,7 @@ class GateCheck(Record):
     link: str = ""
 
 
-class Gate(Record):
+class Gate(Record, frozen=True):
     """A gate of one item, computed."""
 
     item: str
@@ -164,7 +164,7 @@ class Gate(Record):
         return all(check.status in ("pass", "waived") for check in self.checks)
 
 
-class Signal(Record):
+class Signal(Record, frozen=True):
     """One sign of pilot reliance, 0 good to 100 bad; ``parts`` are the terms of the formula, ``complete`` the share of
     the data it needs that was there, ``rows`` the items that raise it most."""
 
@@ -178,7 +178,7 @@ class Signal(Record):
     sentence: str = ""
 
 
-class Signals(Record):
+class Signals(Record, frozen=True):
     """The six signs and the index. ``index`` is ``None`` when less than 70 % of the data is there; ``low`` and ``high``
     are the index under weights moved by up to half (defaults, shown as such)."""
 
@@ -192,7 +192,7 @@ class Signals(Record):
     triggers: tuple[str, ...] = ()
 
 
-class FunnelStage(Record):
+class FunnelStage(Record, frozen=True):
     """One bar of the funnel; ``median_days`` in the stage, ``None`` when nobody has left it yet."""
 
     stage: Stage

@@ -10,7 +10,7 @@ ReviewAction = Literal["accept", "edit", "reject"]
 Severity = Literal["info", "caution", "critical"]
 
 
-class Event(Record):
+class Event(Record, frozen=True):
     """What happened: the cause of a run. ``id`` makes the run happen once, however often it is delivered.
 
     ``patient``, ``encounter`` and ``focus`` are FHIR references (``Patient/123``); ``unit`` is the clinic or ward,
@@ -29,7 +29,7 @@ class Event(Record):
     user: str | None = None
 
 
-class Reason(Record):
+class Reason(Record, frozen=True):
     """One rule's answer. ``rule`` is its short name; ``way_out`` says what would turn a no into a yes."""
 
     rule: str
@@ -39,7 +39,7 @@ class Reason(Record):
     link: str = ""
 
 
-class Permit(Record):
+class Permit(Record, frozen=True):
     """The answer to "may this app run now, here, for this person?": data with reasons, never a bare boolean."""
 
     allowed: bool
@@ -51,7 +51,7 @@ class Permit(Record):
         return tuple(reason for reason in self.reasons if not reason.allowed)
 
 
-class Source(Record):
+class Source(Record, frozen=True):
     """One piece of context that a draft may cite as ``[n]``. ``text`` is what the template saw."""
 
     n: int
@@ -61,7 +61,7 @@ class Source(Record):
     date: str | None = None
 
 
-class Finding(Record):
+class Finding(Record, frozen=True):
     """What an output check saw. ``sentence`` is the 0-based sentence of the draft, ``None`` for the whole."""
 
     check: str
@@ -70,7 +70,7 @@ class Finding(Record):
     sentence: int | None = None
 
 
-class Usage(Record):
+class Usage(Record, frozen=True):
     """Tokens and money of one model call; ``estimated`` when the provider reported no usage."""
 
     input_tokens: int
@@ -79,7 +79,7 @@ class Usage(Record):
     estimated: bool = False
 
 
-class ModelCall(Record):
+class ModelCall(Record, frozen=True):
     """One call through the gateway. Counts only: no text of the prompt or reply is kept here."""
 
     id: str
@@ -92,7 +92,7 @@ class ModelCall(Record):
     at: datetime
 
 
-class Draft(Record):
+class Draft(Record, frozen=True):
     """The text a model wrote, originals restored, split into sentences, with its sources and findings."""
 
     text: str
@@ -102,7 +102,7 @@ class Draft(Record):
     label: str = "AI draft, not reviewed"
 
 
-class Review(Record):
+class Review(Record, frozen=True):
     """What the person did with the draft. ``seconds`` is active time; ``final_text`` is what was signed (``None`` when
     rejected); ``diff`` is a unified diff of draft to final; ``distance`` the normalised token edit distance, 0-1
     (measure M16)."""
@@ -118,7 +118,7 @@ class Review(Record):
     distance: float = 0.0
 
 
-class Survey(Record):
+class Survey(Record, frozen=True):
     """The three questions, 1-5 each: I like it, it performs, it makes my work easier."""
 
     like: int
@@ -128,7 +128,7 @@ class Survey(Record):
     at: datetime | None = None
 
 
-class Run(Record):
+class Run(Record, frozen=True):
     """The record that joins call, draft, review, outcome, cost and decision.
 
     ``arm`` is the arm of the plan at the time of the event (exposure is recorded whether or not the app spoke);
@@ -160,14 +160,14 @@ class Run(Record):
         return sum(call.usage.cost_usd for call in self.calls)
 
 
-class Message(Record):
+class Message(Record, frozen=True):
     """One chat message: OpenAI roles, text content."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
-class ModelRequest(Record):
+class ModelRequest(Record, frozen=True):
     """A request on its way to a model, before the shield: who asks, for what, and the chart that names the PHI.
 
     ``identifiers`` are the known identifiers of this run (see ``shield``); ``untrusted`` are texts the template took
@@ -186,7 +186,7 @@ class ModelRequest(Record):
     chart: tuple[JSON, ...] = ()
 
 
-class ModelReply(Record):
+class ModelReply(Record, frozen=True):
     """What came back, originals restored, and the call that was metered."""
 
     text: str

@@ -27,7 +27,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that takes the write lock at once (``BEGIN IMMEDIATE`` on SQLite), so it cannot fail half-way."""
+        """A transaction that takes the write lock at once (``BEGIN IMMEDIATE``), so it cannot fail half-way."""
         with self.engine.connect().execution_options(careplane_write=True) as connection, connection.begin():
             yield connection
 
