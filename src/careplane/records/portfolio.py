@@ -67,7 +67,8 @@ class RegisterItem(Record, frozen=True):
     """One row of the register: an app of the platform, or anything else that uses GenAI here.
 
     ``path``, ``integration`` and ``metrics`` name the checks that pass (see the tuples above); ``funding`` is
-    committed USD, ``forecast_p50`` the 24-month forecast in USD (``None``: not forecast).
+    committed USD, ``forecast_p50`` the 24-month forecast in USD (``None``: not forecast). ``unknown`` names the checks
+    that nobody has looked at: they count as failed, and as missing data.
     """
 
     id: str
@@ -105,6 +106,7 @@ class RegisterItem(Record, frozen=True):
     adoption_plan: tuple[str, ...] = ()
     topics_minuted: tuple[str, ...] = ()
     synthetic: bool = False
+    unknown: tuple[str, ...] = ()
 
 
 class StageMove(Record, frozen=True):
@@ -139,6 +141,7 @@ class DecisionItem(Record, frozen=True):
     contingencies: tuple[str, ...] = ()
     decided_at: datetime | None = None
     decided_by: str = ""
+    requested_by: str = ""
 
 
 class GateCheck(Record, frozen=True):
@@ -151,13 +154,14 @@ class GateCheck(Record, frozen=True):
 
 
 class Gate(Record, frozen=True):
-    """A gate of one item, computed."""
+    """A gate of one item, computed; ``decides`` is who may decide at the item's tier."""
 
     item: str
     gate: str
     title: str
     checks: tuple[GateCheck, ...]
     computed_at: datetime
+    decides: str = ""
 
     @property
     def passed(self) -> bool:

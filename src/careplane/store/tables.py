@@ -186,6 +186,13 @@ requests = Table(
     Column("at", String, nullable=False),
     _body(),
 )
+request_votes = Table(
+    "request_votes",
+    metadata,
+    Column("request", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("at", String, nullable=False),
+)
 accounts = Table(
     "accounts",
     metadata,
