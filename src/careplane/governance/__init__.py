@@ -1,0 +1,42 @@
+"""Governance: a request in, a reasoned decision out.
+
+``permit`` asks every rule and answers with all reasons; ``tier`` sets the review path; ``stop``, ``release`` and
+``stopped`` are the kill switch.
+"""
+
+from careplane.governance.permits import (
+    CHECKS,
+    RUNNING_STAGES,
+    Check,
+    PermitRequest,
+    data_policy,
+    in_arm,
+    not_stopped,
+    permit,
+    registered,
+    stage_allows,
+)
+from careplane.governance.switches import Scope, Switch, release, stop, stopped, switches
+from careplane.governance.tiers import OVERRIDES, Tier, tier
+
+__all__ = [
+    "CHECKS",
+    "OVERRIDES",
+    "RUNNING_STAGES",
+    "Check",
+    "PermitRequest",
+    "Scope",
+    "Switch",
+    "Tier",
+    "data_policy",
+    "in_arm",
+    "not_stopped",
+    "permit",
+    "registered",
+    "release",
+    "stage_allows",
+    "stop",
+    "stopped",
+    "switches",
+    "tier",
+]

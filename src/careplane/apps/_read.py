@@ -1,0 +1,134 @@
+"""Reading and checking an app folder."""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import msgspec
+
+from careplane.apps._cron import cron_problem
+from careplane.apps._schema import schema_problems
+from careplane.apps._source import Source, read_yaml
+from careplane.apps.cases import case_problems
+from careplane.apps.template import compile_prompt, names
+from careplane.codecs.lesson import parse_lesson
+from careplane.errors import InputError, ManifestError
+from careplane.records.app import App, AppSpec
+
+MANIFEST, PROMPT, LESSON = "app.yaml", "prompt.md", "lesson.md"
+NAMED_TRIGGERS = ("event", "hook", "erp")
+
+
+def read_app(folder: Path) -> App:
+    """Read an app folder.
+
+    Raises:
+        ManifestError: the first problem of the folder, with file, line and field.
+    """
+    app, problems = _inspect(folder)
+    if app is None or problems:
+        raise problems[0]
+    return app
+
+
+def check_app(
+    folder: Path, *, goals: Collection[str] | None = None, measures: Collection[str] | None = None
+) -> list[ManifestError]:
+    """All problems of an app folder. Goals and measures must be among those given; ``None`` leaves that open."""
+    app, problems = _inspect(folder)
+    problems += case_problems(folder)
+    if app is not None:
+        problems += _unknown_names(folder / MANIFEST, app.spec, goals, measures)
+    return problems
+
+
+def _inspect(folder: Path) -> tuple[App | None, list[ManifestError]]:
+    source = read_yaml(folder / MANIFEST)
+    if source.problems:
+        return None, source.problems
+    problems = list(schema_problems(source))
+    if problems:
+        return None, problems
+    spec = msgspec.convert(source.data, AppSpec)
+    texts = {name: _text(folder / name, problems) for name in (PROMPT, LESSON)}
+    problems += _coherence(source, spec, folder.resolve().name)
+    problems += _text_problems(folder, spec, texts)
+    app = App(
+        spec=spec,
+        hash=_hash((folder / MANIFEST).read_bytes(), *(text.encode() if text else b"" for text in texts.values())),
+        prompt=texts[PROMPT],
+        lesson=texts[LESSON],
+        folder=str(folder),
+    )
+    return app, problems
+
+
+def _text(file: Path, problems: list[ManifestError]) -> str | None:
+    if not file.exists():
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        problems.append(ManifestError("is not UTF-8 text", file=file))
+        return None
+
+
+def _hash(*parts: bytes) -> str:
+    """SHA-256 over the parts, each preceded by its length, so that text cannot move from one part to the next."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestError]:
+    if spec.id != name:
+        yield source.problem(("id",), f"is '{spec.id}' but the folder is named '{name}'; make them the same")
+    trigger = spec.trigger
+    if trigger.kind == "schedule":
+        problem = cron_problem(trigger.cron)
+        if problem:
+            yield source.problem(("trigger", "cron"), problem)
+    elif trigger.cron:
+        yield source.problem(("trigger", "cron"), f"belongs to kind: schedule, not to kind: {trigger.kind}")
+    if trigger.kind in NAMED_TRIGGERS and not trigger.on:
+        yield source.problem(("trigger", "on"), f"must name what starts the app, as its kind is {trigger.kind}")
+    if spec.output.min_words > spec.output.max_words:
+        yield source.problem(("output", "min_words"), f"is more than max_words, which is {spec.output.max_words}")
+    declared = names(spec)
+    for index in range(len(spec.context)):
+        own = declared[len(declared) - len(spec.context) + index]
+        if declared.count(own) > 1:
+            yield source.problem(("context", index), f"shares the name '{own}' with another; give it an as_name")
+
+
+def _text_problems(folder: Path, spec: AppSpec, texts: dict[str, str | None]) -> Iterator[ManifestError]:
+    prompt, lesson = texts[PROMPT], texts[LESSON]
+    try:
+        if prompt is not None:
+            compile_prompt(prompt, names(spec))
+    except InputError as error:
+        yield ManifestError(error.message, file=folder / PROMPT, line=error.line)
+    try:
+        if lesson is not None:
+            parse_lesson(lesson)
+    except InputError as error:
+        yield ManifestError(error.message, file=folder / LESSON, line=error.line)
+    if prompt is not None and lesson is None:
+        yield ManifestError("is missing: an app that runs needs a lesson for those who use it", file=folder / LESSON)
+
+
+def _unknown_names(
+    file: Path, spec: AppSpec, goals: Collection[str] | None, measures: Collection[str] | None
+) -> Iterator[ManifestError]:
+    source = read_yaml(file)
+    if goals is not None:
+        for index, goal in enumerate(spec.goals):
+            if goal not in goals:
+                yield source.problem(("goals", index), f"'{goal}' is not a goal. Known: {', '.join(sorted(goals))}")
+    if measures is not None:
+        for role, chosen in (("primary", spec.measures.primary), ("balancing", spec.measures.balancing)):
+            for index, measure in enumerate(chosen):
+                if measure not in measures:
+                    yield source.problem(("measures", role, index), f"'{measure}' is not a measure of the library")

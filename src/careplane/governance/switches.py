@@ -1,0 +1,95 @@
+"""The kill switch: stop an app, a site or a version; it holds in the store, so it survives restarts.
+
+The target of scope ``version`` is ``app@version``. A stop takes effect before it is recorded in the ledger, a release
+is recorded before it takes effect: if either half fails, what remains is the stop.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select
+
+from careplane.errors import Conflict, InputError, NotFound, Refused
+from careplane.ledger import Ledger
+from careplane.records import Record
+from careplane.store import Store, stamp
+from careplane.store.tables import kill_switches
+
+Scope = Literal["app", "site", "version"]
+
+
+class Switch(Record, frozen=True):
+    """A stop that holds."""
+
+    scope: Scope
+    target: str
+    at: datetime
+    by: str
+    reason: str
+
+
+def stop(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, reason: str, at: datetime) -> None:
+    """Stop a target from now on.
+
+    Raises:
+        InputError: no reason or person is given, or a version is not ``app@version``.
+        Conflict: it is stopped already.
+    """
+    for field, value in (("reason", reason), ("by", by), ("target", target)):
+        if not value.strip():
+            raise InputError("must not be empty", field=field)
+    if scope == "version" and "@" not in target:
+        raise InputError("a version is written app@version, such as portal_reply@1.0.0", field="target")
+    with store.write() as connection:
+        held = connection.execute(select(kill_switches.c.by).where(_is(scope, target))).first()
+        if held is not None:
+            raise Conflict(f"The {scope} {target} is stopped already, by {held.by}.")
+        connection.execute(
+            insert(kill_switches).values(scope=scope, target=target, at=stamp(at), by=by, reason=reason.strip())
+        )
+    ledger.append("stopped", at=at, actor=by, app=_app(scope, target), facts={"scope": scope, "target": target})
+
+
+def release(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, at: datetime) -> None:
+    """Let a stopped target run again. It takes a second person.
+
+    Raises:
+        NotFound: nothing is stopped there.
+        Refused: the person who stopped it asks.
+    """
+    with store.write() as connection:
+        held = connection.execute(select(kill_switches.c.by).where(_is(scope, target))).first()
+        if held is None:
+            raise NotFound(f"The {scope} {target} is not stopped.")
+        if held.by == by:
+            raise Refused([f"{by} stopped it."], "Another person must release the stop.")
+        ledger.append("released", at=at, actor=by, app=_app(scope, target), facts={"scope": scope, "target": target})
+        connection.execute(delete(kill_switches).where(_is(scope, target)))
+
+
+def stopped(store: Store, app: str, site: str | None, version: str) -> str | None:
+    """Why the app may not run here, or ``None``."""
+    where = [_is("app", app), _is("version", f"{app}@{version}")]
+    if site is not None:
+        where.append(_is("site", site))
+    with store.read() as connection:
+        row = connection.execute(select(kill_switches).where(or_(*where)).order_by(kill_switches.c.at)).first()
+    return None if row is None else f"{row.reason} ({row.scope} {row.target}, by {row.by})"
+
+
+def switches(store: Store) -> list[Switch]:
+    """All stops that hold, oldest first."""
+    with store.read() as connection:
+        rows = connection.execute(select(kill_switches).order_by(kill_switches.c.at)).all()
+    return [
+        Switch(scope=row.scope, target=row.target, at=datetime.fromisoformat(row.at), by=row.by, reason=row.reason)
+        for row in rows
+    ]
+
+
+def _is(scope: Scope, target: str) -> ColumnElement[bool]:
+    return and_(kill_switches.c.scope == scope, kill_switches.c.target == target)
+
+
+def _app(scope: Scope, target: str) -> str | None:
+    return None if scope == "site" else target.split("@")[0]
