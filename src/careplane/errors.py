@@ -140,8 +140,17 @@ class LedgerError(CareplaneError):
 
 
 class LedgerBroken(LedgerError):
-    """The ledger does not verify. ``seq`` is the first record that does not hold."""
+    """The ledger does not verify. ``seq`` is the first record that does not hold; ``file`` and ``line`` say where."""
 
-    def __init__(self, message: str, seq: int | None = None) -> None:
+    def __init__(
+        self, message: str, seq: int | None = None, *, file: Path | None = None, line: int | None = None
+    ) -> None:
         super().__init__(message)
+        self.message = message
         self.seq = seq
+        self.file = str(file) if file is not None else None
+        self.line = line
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return f"{place}: {self.message}" if place else self.message

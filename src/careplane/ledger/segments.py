@@ -1,0 +1,160 @@
+"""The files of a ledger: segments, their lock, appending durably, and settling what a crash left behind."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from careplane.errors import LedgerBroken, LedgerError
+from careplane.ledger.chain import MAX_LINE, Head, follow
+from careplane.ledger.headfile import Tail
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """The file of a segment; numbers count from 1."""
+    return folder / f"{number:06d}.jsonl"
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """The segments that exist, in order."""
+    return sorted(int(path.stem) for path in folder.glob("[0-9]" * 6 + ".jsonl"))
+
+
+def torn_files(folder: Path) -> list[Path]:
+    """What crashes left half-written, kept aside."""
+    return sorted(folder.glob("*.torn"))
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of a ledger against other threads and processes (``flock`` on the folder).
+
+    Raises:
+        LedgerError: the folder cannot be opened.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise LedgerError(f"The ledger folder {folder} cannot be opened: {error.strerror}.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def append_bytes(path: Path, content: bytes, offset: int) -> None:
+    """Append and make durable: one write, one ``fdatasync``; on failure the file is cut back to ``offset``.
+
+    Raises:
+        LedgerError: disk full, file too large, or an I/O error; nothing of ``content`` counts as written.
+    """
+    try:
+        new = not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            _write_all(descriptor, content, offset)
+        finally:
+            os.close(descriptor)
+        if new:
+            sync_folder(path.parent)
+    except OSError as error:
+        raise LedgerError(f"The audit record could not be made durable: {path}: {error.strerror}.") from error
+
+
+def _write_all(descriptor: int, content: bytes, offset: int) -> None:
+    rest = memoryview(content)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fdatasync(descriptor)
+    except OSError:
+        # Where even this fails, the rest stays behind the head and is settled by the next append.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, offset)
+        raise
+
+
+def tail_line(folder: Path, tail: Tail) -> bytes:
+    """The last line that the head covers, found without reading the segment (empty when there is none)."""
+    if tail.lines == 0:
+        return b""
+    path = segment_path(folder, tail.segment)
+    try:
+        with path.open("rb") as file:
+            start = max(0, tail.offset - MAX_LINE)
+            file.seek(start)
+            block = file.read(tail.offset - start)
+    except FileNotFoundError as error:
+        raise LedgerBroken("the last segment is missing.", tail.seq, file=path) from error
+    return block[block.rfind(b"\n", 0, -1) + 1 :]
+
+
+def settle(folder: Path, tail: Tail) -> tuple[Tail, Path | None]:
+    """Bring the tail up to what the segments hold, under the exclusive lock.
+
+    A process may have died after its records were durable and before it wrote the head: records that extend the chain
+    are accepted. Half a record is moved to a ``.torn`` file, which is returned.
+
+    Raises:
+        LedgerBroken: the segments are shorter than the head says, or what follows the head is not of this chain.
+    """
+    while True:
+        path = segment_path(folder, tail.segment)
+        size = path.stat().st_size if path.exists() else 0
+        if size < tail.offset:
+            raise LedgerBroken(
+                f"the tail was cut: {size} bytes where the head says {tail.offset}.", tail.seq, file=path
+            )
+        if size > tail.offset:
+            tail, torn = _catch_up(path, tail)
+            if torn is not None:
+                return tail, torn
+        following = segment_path(folder, tail.segment + 1)
+        if not following.exists() or following.stat().st_size == 0:
+            return tail, None
+        tail = Tail(seq=tail.seq, hash=tail.hash, segment=tail.segment + 1)
+
+
+def _catch_up(path: Path, tail: Tail) -> tuple[Tail, Path | None]:
+    with path.open("r+b") as file:
+        os.fdatasync(file.fileno())
+        file.seek(tail.offset)
+        while line := file.readline(MAX_LINE):
+            try:
+                record = follow(line, tail.head, path, tail.lines + 1)
+            except LedgerBroken:
+                rest = line + file.read()
+                if not is_torn(rest):
+                    raise
+                torn = _keep_aside(path, rest, tail.offset)
+                file.truncate(tail.offset)
+                os.fsync(file.fileno())
+                return tail, torn
+            tail = _advance(tail, Head(seq=record.seq, hash=record.hash), len(line))
+    return tail, None
+
+
+def _advance(tail: Tail, head: Head, length: int) -> Tail:
+    return Tail(seq=head.seq, hash=head.hash, segment=tail.segment, offset=tail.offset + length, lines=tail.lines + 1)
+
+
+def is_torn(rest: bytes) -> bool:
+    """Whether bytes after the last good record are half a write: no newline, or blocks that never reached the disk."""
+    return b"\n" not in rest or b"\0" in rest
+
+
+def _keep_aside(path: Path, rest: bytes, offset: int) -> Path:
+    torn = path.with_name(f"{path.stem}-{offset}.torn")
+    append_bytes(torn, rest, 0)
+    return torn
