@@ -1,0 +1,78 @@
+"""How an app is used by week, and the XmR chart of a weekly measure."""
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from careplane.console.charts.figure import ACCENT, BAD, CAUTION, GOOD, INK, MUTED, Figure, draw, values
+
+ACTIONS = ("accepted", "edited", "rejected", "waiting")
+_COLOURS = {"accepted": GOOD, "edited": "#56b4e9", "rejected": BAD, "waiting": "#999999"}
+XMR_FACTOR = 2.66
+"""Limits of an XmR chart: mean ± 2.66 times the mean moving range (Wheeler; NHS Making Data Count)."""
+
+
+def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 640) -> Figure:
+    """Drafts by week (its Monday) and what became of them."""
+    rows: list[dict[str, object]] = [
+        {"week": week, "action": action, "drafts": counts.get(action, 0), "order": index}
+        for week, counts in weeks
+        for index, action in enumerate(ACTIONS)
+    ]
+    colours = alt.Scale(domain=list(ACTIONS), range=[_COLOURS[action] for action in ACTIONS])
+    chart = (
+        alt.Chart(values(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("week:O", title="week of", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            y=alt.Y("drafts:Q", title="drafts", axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color("action:N", scale=colours, legend=alt.Legend(orient="top", title=None, labelColor=MUTED)),
+            order="order:O",
+        )
+        .properties(width=width - 60, height=150)
+    )
+    total = {action: sum(counts.get(action, 0) for _week, counts in weeks) for action in ACTIONS}
+    signed = total["accepted"] + total["edited"]
+    done = signed + total["rejected"]
+    sentence = f"Of {done:,} drafts reviewed, {signed:,} were signed ({total['edited']:,} of them edited)."
+    return Figure(
+        svg=draw(chart),
+        sentence=sentence if done else "No draft was reviewed yet.",
+        columns=("Week of", *(action.capitalize() for action in ACTIONS)),
+        rows=tuple((week, *(str(counts.get(action, 0)) for action in ACTIONS)) for week, counts in weeks),
+    )
+
+
+def xmr_limits(points: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, lower and upper limit of an XmR chart."""
+    mean = sum(points) / len(points)
+    ranges = [abs(after - before) for before, after in zip(points, points[1:], strict=False)]
+    spread = XMR_FACTOR * (sum(ranges) / len(ranges)) if ranges else 0.0
+    return mean, mean - spread, mean + spread
+
+
+def xmr_figure(title: str, unit: str, weeks: Sequence[tuple[str, float]], width: int = 640) -> Figure:
+    """A weekly measure with its mean and limits; points outside the limits are marked."""
+    mean, low, high = xmr_limits([value for _week, value in weeks])
+    rows: list[dict[str, object]] = [
+        {"week": week, "value": value, "special": not low <= value <= high} for week, value in weeks
+    ]
+    x = alt.X("week:O", title="week of", axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False))
+    base = alt.Chart(values(rows)).encode(x=x, y=y)
+    marked = alt.condition("datum.special", alt.value(CAUTION), alt.value(ACCENT))
+    layers = base.mark_line(color=ACCENT, strokeWidth=1.5) + base.mark_point(filled=True, size=50, opacity=1).encode(
+        color=marked
+    )
+    for level, dash in ((mean, [1, 0]), (low, [4, 3]), (high, [4, 3])):
+        rule = alt.Chart(values([{"at": level}])).mark_rule(color=INK if level == mean else MUTED, strokeDash=dash)
+        layers += rule.encode(y="at:Q")
+    outside = sum(not low <= value <= high for _week, value in weeks)
+    said = f"{outside} of {len(weeks)} weeks lie outside the limits" if outside else "every week lies within the limits"
+    return Figure(
+        svg=draw(layers.properties(width=width - 60, height=150)),
+        sentence=f"{title}: mean {mean:.2f} {unit} a week; {said} ({low:.2f} to {high:.2f}).",
+        columns=("Week of", unit),
+        rows=tuple((week, f"{value:.2f}") for week, value in weeks),
+        note="XmR chart: limits are the mean ± 2.66 × the mean moving range.",
+    )

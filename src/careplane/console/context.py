@@ -1,0 +1,59 @@
+"""What the pages need from the composition root."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from careplane.ledger import Ledger
+from careplane.records.app import App
+from careplane.records.evidence import MeasureInfo
+from careplane.records.run import ReviewAction, Run
+from careplane.store import Store
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time of the machine, aware."""
+    return datetime.now(UTC)
+
+
+class ReviewRun(Protocol):
+    """What a person does with a draft; ``server`` binds it to the runtime. ``seconds`` is active time."""
+
+    async def __call__(
+        self,
+        run_id: str,
+        action: ReviewAction,
+        by: str,
+        seconds: float,
+        final_text: str | None,
+        reason: str | None,
+        comment: str,
+    ) -> Run: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleContext:
+    """The installation as the pages see it.
+
+    ``clock`` is the time of the data (simulated in the sandbox); ``wall_clock`` is the time of the machine, by which
+    sessions and sign-in links expire. ``host`` is the address the server binds to, which with the loopback names is
+    what a browser may call it. ``home`` holds the loaded data and the ledger.
+    """
+
+    store: Store
+    ledger: Ledger
+    apps: Mapping[str, App]
+    review: ReviewRun
+    clock: Clock
+    home: Path
+    synthetic: bool = False
+    site_name: str = "This health system"
+    small_cell: int = 11
+    session_hours: float = 12.0
+    host: str = "127.0.0.1"
+    measures: Mapping[str, MeasureInfo] = field(default_factory=dict)
+    wall_clock: Clock = utc_now
