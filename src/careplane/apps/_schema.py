@@ -48,7 +48,7 @@ def _say(source: Source, error: ValidationError) -> Iterator[ManifestError]:
     bound, rule = cast(Any, error.validator_value), cast(Any, error.schema)
     if error.validator == "additionalProperties":
         valid = sorted(rule["properties"])
-        for name in sorted(set(error.instance) - set(valid)):
+        for name in sorted(set(cast(Any, error.instance)) - set(valid)):
             yield source.problem((*place, name), _unknown(name, valid))
     elif error.validator == "required":
         # One error per missing name is raised, and only its message says which.

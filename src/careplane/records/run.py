@@ -93,13 +93,17 @@ class ModelCall(Record, frozen=True):
 
 
 class Draft(Record, frozen=True):
-    """The text a model wrote, originals restored, split into sentences, with its sources and findings."""
+    """The text a model wrote, originals restored, split into sentences, with its sources and findings.
+
+    ``message`` is the untrusted message that it answers, empty when there is none.
+    """
 
     text: str
     sentences: tuple[str, ...]
     sources: tuple[Source, ...]
     findings: tuple[Finding, ...]
     label: str = "AI draft, not reviewed"
+    message: str = ""
 
 
 class Review(Record, frozen=True):

@@ -1,0 +1,113 @@
+"""The minimum context of a run: only the resources and fields that the manifest declares.
+
+A rule whose search needs something that the event does not have (an encounter, a unit) reads nothing. A resource of
+another patient than the event's, or with a label of restricted or sensitive content, is left out.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from careplane.apps.template import rule_name
+from careplane.codecs.fhir import date_of, patient_of, reference, select_fields, text_of
+from careplane.connectors import FhirReader
+from careplane.records import JSON
+from careplane.records.app import App, ContextRule
+from careplane.records.run import Event, Source
+
+MESSAGE = "message"
+"""The ``as_name`` of the rule that reads the untrusted message; it is quoted apart and is no source to cite."""
+
+RESTRICTED = frozenset({"R", "V"})
+SENSITIVE = frozenset({"42CFRPart2", "ETH", "ETHUD", "HIV", "OPIOIDUD", "PSY", "PSYTHPN", "SDV", "SUD"})
+"""Codes of HL7 v3 Confidentiality and ActCode (sensitivity policy) whose resources no app reads."""
+
+_PLACEHOLDER = re.compile(r"\{(patient|encounter|unit|focus)\}")
+_SOURCE_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What was read: numbered sources, also by the name of their rule, the message, and the chart for the shield."""
+
+    sources: tuple[Source, ...] = ()
+    by_name: dict[str, tuple[Source, ...]] = field(default_factory=dict)
+    message: str = ""
+    chart: tuple[JSON, ...] = ()
+    withheld: int = 0
+
+
+async def read_context(fhir: FhirReader, app: App, event: Event) -> Context:
+    """Read what the app declares, for the patient, encounter, unit and focus of the event."""
+    rules = app.spec.context
+    found = await asyncio.gather(*(_read_rule(fhir, rule, event) for rule in rules))
+    kept = [[resource for resource in part if _may_pass(resource, event)] for part in found]
+    sources: list[Source] = []
+    by_name: dict[str, tuple[Source, ...]] = {}
+    message = ""
+    for rule, resources in zip(rules, kept, strict=True):
+        chosen = [select_fields(resource, rule.fields) for resource in resources]
+        if rule.as_name == MESSAGE:
+            message = "\n".join(_message(resource) for resource in chosen)
+            continue
+        fresh = tuple(_source(len(sources) + index, resource) for index, resource in enumerate(chosen, start=1))
+        sources.extend(fresh)
+        by_name[rule_name(rule.resource, rule.as_name)] = fresh
+    return Context(
+        sources=tuple(sources),
+        by_name=by_name,
+        message=message,
+        chart=await _chart(fhir, event, [resource for part in kept for resource in part]),
+        withheld=sum(map(len, found)) - sum(map(len, kept)),
+    )
+
+
+async def _read_rule(fhir: FhirReader, rule: ContextRule, event: Event) -> Sequence[JSON]:
+    given = {
+        "patient": _id(event.patient),
+        "encounter": _id(event.encounter),
+        "unit": _id(event.unit),
+        "focus": _id(event.focus),
+    }
+    if any(given[name] is None for name in _PLACEHOLDER.findall(rule.search)):
+        return ()
+    query = {
+        name: _PLACEHOLDER.sub(lambda match: given[match[1]] or "", value) for name, value in parse_qsl(rule.search)
+    }
+    return await fhir.search(rule.resource, query, rule.limit)
+
+
+def _id(value: str | None) -> str | None:
+    return None if value is None else value.rpartition("/")[2]
+
+
+def _may_pass(resource: JSON, event: Event) -> bool:
+    owner = patient_of(resource)
+    if event.patient is not None and owner is not None and owner != event.patient:
+        return False
+    labels = {label.get("code") for label in resource.get("meta", {}).get("security", ())}
+    return not labels & (RESTRICTED | SENSITIVE)
+
+
+def _message(resource: JSON) -> str:
+    texts = [part["contentString"] for part in resource.get("payload", ()) if "contentString" in part]
+    return "\n".join(texts) if texts else text_of(resource)
+
+
+def _source(n: int, resource: JSON) -> Source:
+    return Source(
+        n=n,
+        reference=reference(resource),
+        label=resource["resourceType"],
+        text=text_of(resource, _SOURCE_CHARACTERS),
+        date=date_of(resource),
+    )
+
+
+async def _chart(fhir: FhirReader, event: Event, resources: Iterable[JSON]) -> tuple[JSON, ...]:
+    """The resources that say whose identifiers to look for: every patient in sight, and who will review."""
+    people = {event.patient, event.user, *(patient_of(resource) for resource in resources)}
+    read = await asyncio.gather(*(fhir.read(person) for person in sorted(filter(None, people))))
+    return tuple(resource for resource in read if resource is not None)

@@ -1,0 +1,134 @@
+"""Durable runs on DBOS: an event acknowledged is an event processed once, whenever a process is killed.
+
+An event is first kept in the store's inbox, then a workflow with the id ``app:event`` is enqueued; the workflow takes
+ids only, so nothing that identifies a patient is in the engine's file. A run is unique per app and event, so a workflow
+that is run again after a crash meets its first run. The engine's file is SQLite in WAL mode; its payloads are JSON, never
+pickle. The engine is one per process.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOSPortableJSON as PORTABLE_JSON
+from sqlalchemy.exc import SQLAlchemyError
+
+from careplane.errors import CareplaneError, Conflict
+from careplane.records.run import Event
+from careplane.workflow.inbox import load_event, mark, receive, received_count, waiting
+from careplane.workflow.run import run_event
+from careplane.workflow.runtime import Runtime
+from careplane.workflow.writeback import finish_write_backs
+
+QUEUE = "runs"
+EXECUTOR = "careplane-1"
+VERSION = "1"
+"""The version of the workflows below; it changes only when they do, so that an upgrade recovers what was under way."""
+
+CONCURRENCY = 16
+POLL_SECONDS = 0.05
+_FINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+
+class Durable:
+    """The durable worker of this process."""
+
+    def __init__(self, runtime: Runtime, home: Path) -> None:
+        self.runtime = runtime
+        self._file = home / "durable.db"
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        """Launch the engine, take up what an earlier process left, and write back what was signed but not written.
+
+        Raises:
+            Conflict: another worker runs in this process.
+        """
+        if _workers:
+            raise Conflict("A durable worker runs in this process already.")
+        with closing(sqlite3.connect(self._file)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        _workers.append(self)
+        DBOS(config=_config(self._file))
+        logging.getLogger("dbos").setLevel(logging.ERROR)
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
+        )
+        for event in waiting(self.runtime.store):
+            mark(self.runtime.store, event.app, event.id, "received")
+            _enqueue(event.app, event.id)
+
+    async def submit(self, event: Event) -> None:
+        """Take an event; it is durable when this returns, and processed once however often it is delivered."""
+        await asyncio.to_thread(self._submit, event)
+
+    def _submit(self, event: Event) -> None:
+        if receive(self.runtime.store, event, self.runtime.clock()):
+            _enqueue(event.app, event.id)
+
+    async def drain(self) -> None:
+        """Wait until every event that was taken has been processed."""
+        await asyncio.to_thread(self._wait)
+        await finish_write_backs(self.runtime)
+
+    def _wait(self) -> None:
+        with self._changed:
+            while received_count(self.runtime.store):
+                self._changed.wait(timeout=1.0)
+
+    def stop(self) -> None:
+        """End the engine; what is under way is taken up by the next start."""
+        DBOS.destroy()
+        _workers.remove(self)
+
+    async def process(self, app: str, ident: str) -> None:
+        """Run one event and record that it is done, or that it failed."""
+        event = load_event(self.runtime.store, app, ident)
+        try:
+            if event is not None:
+                await run_event(self.runtime, event)
+                mark(self.runtime.store, app, ident, "done")
+        except (CareplaneError, SQLAlchemyError):
+            mark(self.runtime.store, app, ident, "failed")
+            raise
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+
+_workers: list[Durable] = []
+
+
+@DBOS.workflow(name="careplane.process")
+async def _process(app: str, ident: str) -> None:
+    await _workers[0].process(app, ident)
+
+
+def _enqueue(app: str, ident: str) -> None:
+    """Enqueue the workflow of an event, unless it waits or runs already; a failed one gets the next attempt's id."""
+    base = key = f"{app}:{ident}"
+    attempt = 1
+    while (status := DBOS.get_workflow_status(key)) is not None:
+        if status.status not in _FINAL:
+            return
+        attempt += 1
+        key = f"{base}:{attempt}"
+    with SetWorkflowID(key):
+        DBOS.enqueue_workflow(QUEUE, _process, app, ident)
+
+
+def _config(file: Path) -> DBOSConfig:
+    return {
+        "name": "careplane",
+        "system_database_url": f"sqlite:///{file}",
+        "executor_id": EXECUTOR,
+        "application_version": VERSION,
+        "serializer": PORTABLE_JSON,
+        "log_level": "ERROR",
+        "max_executor_threads": CONCURRENCY * 2,
+    }

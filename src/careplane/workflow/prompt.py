@@ -1,0 +1,61 @@
+"""From context to the request that goes to the gateway. What comes from the chart or a patient is quoted as data."""
+
+import re
+
+from careplane.apps.template import render_prompt
+from careplane.records.app import App
+from careplane.records.run import Event, ModelRequest, Source
+from careplane.workflow.context import MESSAGE, Context
+
+_CITATION = re.compile(r"\[(\d[\d,\s]*)\]")
+_TASK = re.compile(r"^(\s*)TASK:", re.MULTILINE | re.IGNORECASE)
+
+
+def neutralise(text: str) -> str:
+    """Untrusted text that can no longer pose as a part of the prompt: no markers, no citations, no task line."""
+    text = text.replace("<", "‹").replace(">", "›").replace("---user---", "- user -")
+    return _TASK.sub(r"\1Task -", _CITATION.sub(r"(\1)", text)).strip()
+
+
+def model_request(app: App, event: Event, context: Context, run: str) -> ModelRequest:
+    """The request of a run. Its id follows from the run, so a repeat is the same request (idempotency key).
+
+    Raises:
+        InputError: the prompt cannot be filled in, or exceeds its limits.
+    """
+    spec = app.spec
+    values = {name: tuple(map(_quoted, sources)) for name, sources in context.by_name.items()}
+    messages = render_prompt(
+        app,
+        {
+            "title": spec.title,
+            "today": event.at.date().isoformat(),
+            "unit": event.unit or "",
+            "sources": tuple(map(_quoted, context.sources)),
+            MESSAGE: neutralise(context.message),
+            **values,
+        },
+    )
+    return ModelRequest(
+        id=f"{run}-draft",
+        app=app.id,
+        route=spec.route.model,
+        messages=messages,
+        max_tokens=spec.route.max_tokens,
+        temperature=spec.route.temperature,
+        policy=spec.data_policy.phi,
+        surrogates=spec.data_policy.surrogates,
+        run=run,
+        chart=context.chart,
+    )
+
+
+def _quoted(source: Source) -> Source:
+    """A source on one line, so that a note cannot forge the next source."""
+    return Source(
+        n=source.n,
+        reference=source.reference,
+        label=source.label,
+        text=" ".join(neutralise(source.text).split()),
+        date=source.date,
+    )

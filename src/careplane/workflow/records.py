@@ -1,0 +1,99 @@
+"""Runs in the store: one row per app and event."""
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import update
+
+from careplane.errors import NotFound
+from careplane.records.run import Run, RunStatus
+from careplane.store import Store, fetch, find, insert_new, stamp
+from careplane.store.rows import encode
+from careplane.store.tables import runs
+
+SIGNED: tuple[RunStatus, ...] = ("accepted", "edited")
+REVIEWED: tuple[RunStatus, ...] = (*SIGNED, "rejected")
+
+
+def run_id(app: str, event: str) -> str:
+    """The id of the run of an app for an event: always the same, so a repeat meets its first."""
+    return "run-" + hashlib.sha256(f"{app}\n{event}".encode()).hexdigest()[:24]
+
+
+def load_run(store: Store, ident: str) -> Run:
+    """One run.
+
+    Raises:
+        NotFound: there is none.
+    """
+    run = find_run(store, ident)
+    if run is None:
+        raise NotFound(f"There is no run {ident}.")
+    return run
+
+
+def find_run(store: Store, ident: str) -> Run | None:
+    """One run, or ``None``."""
+    with store.read() as connection:
+        return fetch(connection, runs, Run, runs.c.id == ident)
+
+
+def find_runs(
+    store: Store,
+    app: str | None = None,
+    status: RunStatus | Sequence[RunStatus] | None = None,
+    reviewer: str | None = None,
+    limit: int | None = 50,
+    offset: int = 0,
+) -> list[Run]:
+    """Runs, newest first; ``status`` may be one or several."""
+    where = []
+    if app is not None:
+        where.append(runs.c.app == app)
+    if status is not None:
+        where.append(runs.c.status.in_([status] if isinstance(status, str) else status))
+    if reviewer is not None:
+        where.append(runs.c.reviewer == reviewer)
+    order = (runs.c.at.desc(), runs.c.id.asc())
+    with store.read() as connection:
+        return find(connection, runs, Run, *where, order_by=order, limit=limit, offset=offset)
+
+
+def unwritten_runs(store: Store) -> list[Run]:
+    """Signed runs whose resources have not reached the chart (a crash or an EHR that failed in between)."""
+    with store.read() as connection:
+        # Quotes inside a JSON text are escaped, so this can only match the field itself.
+        return find(connection, runs, Run, runs.c.status.in_(SIGNED), runs.c.body.contains('"written":[],'))
+
+
+def save_new_run(store: Store, run: Run) -> Run:
+    """Insert a run, or give back the one that was first."""
+    with store.write() as connection:
+        if insert_new(connection, runs, run, **_columns(run)):
+            return run
+    return load_run(store, run.id)
+
+
+def replace_run(store: Store, run: Run, expected: RunStatus) -> bool:
+    """Replace a run if its status is still the expected one; says whether it was."""
+    columns = {**_columns(run), "body": encode(run)}
+    statement = update(runs).where(runs.c.id == run.id, runs.c.status == expected).values(**columns)
+    with store.write() as connection:
+        return bool(connection.execute(statement).rowcount)
+
+
+def _columns(run: Run) -> dict[str, str | float | None]:
+    return {
+        "id": run.id,
+        "app": run.app,
+        "event": run.event.id,
+        "status": run.status,
+        "at": stamp(run.created_at),
+        "patient": run.event.patient,
+        "focus": run.event.focus,
+        "unit": run.event.unit,
+        "reviewer": run.review.by if run.review else run.event.user,
+        "plan": run.plan,
+        "arm": run.arm,
+        "cost_usd": run.cost_usd,
+    }

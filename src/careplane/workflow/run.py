@@ -1,0 +1,155 @@
+"""The run of an app, one path for all triggers: permit, minimum context, prompt, gateway, checks, draft.
+
+A run is stored once per app and event, refused and failed ones included, so exposure is known whether or not the app
+spoke. Errors are stored as plain sentences of ours, never with text of an outside system, which may name a patient.
+"""
+
+from collections import Counter
+
+from msgspec.structs import replace
+
+from careplane.errors import (
+    CareplaneError,
+    InputError,
+    LedgerError,
+    NotFound,
+    Refused,
+    ShieldError,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from careplane.records.app import App
+from careplane.records.run import Draft, Event, Permit, Reason, Run, Source
+from careplane.shield.checks import Checked, sentences
+from careplane.workflow.context import Context, read_context
+from careplane.workflow.prompt import model_request
+from careplane.workflow.records import find_run, run_id, save_new_run
+from careplane.workflow.runtime import Runtime
+
+TRIAL_LABEL = "trial: nothing was written to the chart"
+_TRIAL = Permit(allowed=True, reasons=(Reason(rule="trial", allowed=True, text="A trial: no permit was asked for."),))
+
+_PLAIN: tuple[tuple[type[CareplaneError], str], ...] = (
+    (ShieldError, "The PHI shield could not protect the text, so nothing was sent."),
+    (UpstreamTimeout, "The model or the record system did not answer in time."),
+    (UpstreamError, "The model or the record system failed."),
+    (Refused, "The gateway refused the call."),
+    (NotFound, "Something that the app needs does not exist."),
+    (InputError, "The prompt could not be filled in or exceeds its limits."),
+)
+
+
+async def run_event(runtime: Runtime, event: Event) -> Run:
+    """Run an app for an event; the same event again gives the run of the first time.
+
+    Raises:
+        NotFound: no such app.
+        LedgerError: the audit record could not be made durable; nothing is stored, so the event can be run again.
+    """
+    app = runtime.apps(event.app)
+    ident = run_id(app.id, event.id)
+    known = find_run(runtime.store, ident)
+    if known is not None:
+        return known
+    permit, plan, arm = runtime.permit(app, event)
+    run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
+    _record_permit(runtime, run)
+    if permit.allowed:
+        run = await _drafted(runtime, app, run)
+    return save_new_run(runtime.store, run)
+
+
+async def preview(runtime: Runtime, app: App, event: Event) -> Run:
+    """A trial run: no permit is asked for and nothing is stored, but shield, gateway, checks and ledger all take part.
+
+    Raises:
+        CareplaneError: any step failed, as itself.
+    """
+    ident = run_id(app.id, f"trial {event.id}")
+    run = await _draft(runtime, app, _new_run(runtime, app, event, ident, _TRIAL))
+    assert run.draft is not None  # noqa: S101 - what _draft returns has one
+    return replace(run, draft=replace(run.draft, label=f"{run.draft.label} ({TRIAL_LABEL})"))
+
+
+def _new_run(runtime: Runtime, app: App, event: Event, ident: str, permit: Permit) -> Run:
+    return Run(
+        id=ident,
+        app=app.id,
+        app_version=app.spec.version,
+        app_hash=app.hash,
+        event=event,
+        status="draft" if permit.allowed else "refused",
+        permit=permit,
+        created_at=runtime.clock(),
+        synthetic=runtime.synthetic,
+    )
+
+
+def _record_permit(runtime: Runtime, run: Run) -> None:
+    event, ledger = run.event, runtime.ledger
+    runtime.ledger.append(
+        "run.permitted" if run.permit.allowed else "run.refused",
+        at=run.created_at,
+        run=run.id,
+        app=run.app,
+        facts={
+            "version": run.app_version,
+            "trigger": event.kind,
+            "event": ledger.pseudonym(event.id),
+            "patient": ledger.pseudonym(event.patient) if event.patient else None,
+            "user": ledger.pseudonym(event.user) if event.user else None,
+            "unit": event.unit,
+            "plan": run.plan,
+            "arm": run.arm,
+            "refused_by": ",".join(reason.rule for reason in run.permit.refusals) or None,
+        },
+    )
+
+
+async def _drafted(runtime: Runtime, app: App, run: Run) -> Run:
+    """The run with its draft, or failed with a sentence that says why."""
+    try:
+        return await _draft(runtime, app, run)
+    except LedgerError:
+        raise
+    except CareplaneError as error:
+        sentence = next((text for kind, text in _PLAIN if isinstance(error, kind)), "The run failed.")
+        runtime.ledger.append(
+            "run.failed", at=runtime.clock(), run=run.id, app=run.app, facts={"error": type(error).__name__}
+        )
+        return replace(run, status="failed", error=sentence)
+
+
+async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
+    context = await read_context(runtime.fhir, app, run.event)
+    reply = await runtime.complete(model_request(app, run.event, context, run.id))
+    draft = check_text(runtime, app, reply.text, context.sources, context.message)
+    _record_draft(runtime, run, draft, context)
+    return replace(run, sources=context.sources, calls=(reply.call,), draft=draft)
+
+
+def check_text(runtime: Runtime, app: App, text: str, sources: tuple[Source, ...], message: str) -> Draft:
+    """A text as a draft, with what the output checks saw in it."""
+    checked = Checked(
+        text=text, sentences=sentences(text), sources=sources, output=app.spec.output, request_text=message
+    )
+    findings = tuple(runtime.checks(checked))
+    return Draft(text=text, sentences=checked.sentences, sources=sources, findings=findings, message=message)
+
+
+def _record_draft(runtime: Runtime, run: Run, draft: Draft, context: Context) -> None:
+    severities = Counter(finding.severity for finding in draft.findings)
+    runtime.ledger.append(
+        "run.drafted",
+        at=runtime.clock(),
+        run=run.id,
+        app=run.app,
+        facts={
+            "draft": runtime.ledger.pseudonym(draft.text),
+            "sources": len(context.sources),
+            "withheld": context.withheld,
+            "sentences": len(draft.sentences),
+            "critical": severities["critical"],
+            "caution": severities["caution"],
+        },
+    )

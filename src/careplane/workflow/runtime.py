@@ -1,0 +1,35 @@
+"""What a run needs from the rooms around it; ``server`` makes one and passes it down."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from careplane.connectors import FhirConnector
+from careplane.ledger import Ledger
+from careplane.records.app import App
+from careplane.records.run import Event, Finding, ModelReply, ModelRequest, Permit
+from careplane.shield.checks import Checked
+from careplane.store import Store
+
+Complete = Callable[[ModelRequest], Awaitable[ModelReply]]
+PermitRun = Callable[[App, Event], tuple[Permit, str | None, str | None]]
+RunChecks = Callable[[Checked], tuple[Finding, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The seams of a run.
+
+    ``complete`` is the gateway, ``permit`` answers with the permit, the plan and the arm of the event's unit,
+    ``checks`` are the output checks, ``clock`` gives aware times, ``synthetic`` labels all that is written.
+    """
+
+    apps: Callable[[str], App]
+    store: Store
+    ledger: Ledger
+    fhir: FhirConnector
+    complete: Complete
+    permit: PermitRun
+    checks: RunChecks
+    clock: Callable[[], datetime]
+    synthetic: bool = False
