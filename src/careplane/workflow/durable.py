@@ -2,8 +2,8 @@
 
 An event is first kept in the store's inbox, then a workflow with the id ``app:event`` is enqueued; the workflow takes
 ids only, so nothing that identifies a patient is in the engine's file. A run is unique per app and event, so a workflow
-that is run again after a crash meets its first run. The engine's file is SQLite in WAL mode; its payloads are JSON, never
-pickle. The engine is one per process.
+that is run again after a crash meets its first run. The engine's file is SQLite in WAL mode; its payloads are JSON and
+never pickle. The engine is one per process.
 """
 
 import asyncio
@@ -13,13 +13,12 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
-from dbos import DBOSPortableJSON as PORTABLE_JSON
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from sqlalchemy.exc import SQLAlchemyError
 
 from careplane.errors import CareplaneError, Conflict
 from careplane.records.run import Event
-from careplane.workflow.inbox import load_event, mark, receive, received_count, waiting
+from careplane.workflow.inbox import is_waiting, load_event, mark, receive, received_count, waiting
 from careplane.workflow.run import run_event
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.writeback import finish_write_backs
@@ -61,7 +60,7 @@ class Durable:
         )
         for event in waiting(self.runtime.store):
             mark(self.runtime.store, event.app, event.id, "received")
-            _enqueue(event.app, event.id)
+            _enqueue_again(event)
 
     async def submit(self, event: Event) -> None:
         """Take an event; it is durable when this returns, and processed once however often it is delivered."""
@@ -69,7 +68,9 @@ class Durable:
 
     def _submit(self, event: Event) -> None:
         if receive(self.runtime.store, event, self.runtime.clock()):
-            _enqueue(event.app, event.id)
+            _enqueue(event, _key(event))
+        elif is_waiting(self.runtime.store, event):
+            _enqueue_again(event)
 
     async def drain(self) -> None:
         """Wait until every event that was taken has been processed."""
@@ -109,17 +110,24 @@ async def _process(app: str, ident: str) -> None:
     await _workers[0].process(app, ident)
 
 
-def _enqueue(app: str, ident: str) -> None:
-    """Enqueue the workflow of an event, unless it waits or runs already; a failed one gets the next attempt's id."""
-    base = key = f"{app}:{ident}"
-    attempt = 1
+def _key(event: Event) -> str:
+    return f"{event.app}:{event.id}"
+
+
+def _enqueue(event: Event, key: str) -> None:
+    with SetWorkflowID(key):
+        DBOS.enqueue_workflow(QUEUE, _process, event.app, event.id)
+
+
+def _enqueue_again(event: Event) -> None:
+    """Enqueue an event that may have been enqueued before, unless it still waits or runs; each attempt has its id."""
+    key, attempt = _key(event), 1
     while (status := DBOS.get_workflow_status(key)) is not None:
         if status.status not in _FINAL:
             return
         attempt += 1
-        key = f"{base}:{attempt}"
-    with SetWorkflowID(key):
-        DBOS.enqueue_workflow(QUEUE, _process, app, ident)
+        key = f"{_key(event)}:{attempt}"
+    _enqueue(event, key)
 
 
 def _config(file: Path) -> DBOSConfig:
@@ -128,7 +136,7 @@ def _config(file: Path) -> DBOSConfig:
         "system_database_url": f"sqlite:///{file}",
         "executor_id": EXECUTOR,
         "application_version": VERSION,
-        "serializer": PORTABLE_JSON,
+        "serializer": DBOSPortableJSONSerializer(),
         "log_level": "ERROR",
         "max_executor_threads": CONCURRENCY * 2,
     }

@@ -38,6 +38,13 @@ def waiting(store: Store) -> list[Event]:
         return find(connection, events, Event, events.c.state != "done", order_by=(events.c.received_at.asc(),))
 
 
+def is_waiting(store: Store, event: Event) -> bool:
+    """Whether an event that was taken has not been tried to its end."""
+    here = (events.c.app == event.app, events.c.id == event.id, events.c.state == "received")
+    with store.read() as connection:
+        return count(connection, events, *here) > 0
+
+
 def received_count(store: Store) -> int:
     """How many events have not been tried to their end."""
     with store.read() as connection:

@@ -210,9 +210,7 @@ def _questionnaire_response(signed: Signed) -> JSON:
         "encounter": _reference(event.encounter),
         "authored": signed.instant,
         "author": {"reference": signed.by},
-        "item": [
-            {"linkId": "1", "text": signed.title, "answer": [{"valueString": with_sources(signed.text, run.sources)}]}
-        ],
+        "item": [{"linkId": "1", "text": signed.title, "answer": [{"valueString": text}]}],
     }
 
 
