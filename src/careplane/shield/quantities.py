@@ -1,0 +1,101 @@
+"""Numbers and dates in prose, brought to one form so that formatting does not matter."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SPANISH = {"ene": 1, "abr": 4, "ago": 8, "dic": 12}
+_MONTHS = {name: i for i, name in enumerate(_ENGLISH, start=1)} | _SPANISH
+_MONTH = r"(?P<{0}>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]*)\.?"
+_DATES = tuple(
+    re.compile(pattern, re.I)
+    for pattern in (
+        r"\b(?P<y>\d{4})-(?P<m>\d{1,2})(?:-(?P<d>\d{1,2}))?(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?\b",
+        r"\b(?P<m>\d{1,2})[/-](?P<d>\d{1,2})[/-](?P<y>\d{4}|\d{2})\b",
+        r"\b" + _MONTH.format("name") + r"\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?(?:,?\s+(?P<y>\d{4}))?\b",
+        r"\b(?P<d>\d{1,2})(?:st|nd|rd|th)?\s+(?:de\s+)?"
+        + _MONTH.format("name")
+        + r"(?:,?\s+(?:de\s+)?(?P<y>\d{4}))?\b",
+    )
+)
+_NUMBER = re.compile(
+    r"(?<![\w.])(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?:\s?-?\s?(?P<unit>mcg|µg|mg|g|kg|ml|l|units?|iu|meq|mmol|tablets?|capsules?|puffs?|drops?|%)"
+    r"(?P<per>/[a-z]+)?)?(?![\w])",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number as written in a text; ``unit`` in lower case and singular, empty when there is none."""
+
+    value: Decimal
+    unit: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A calendar date, as much of it as a text says."""
+
+    year: int | None
+    month: int
+    day: int | None
+
+    def agrees(self, other: "Day") -> bool:
+        """Whether two dates can be the same day."""
+        pairs = ((self.year, other.year), (self.month, other.month), (self.day, other.day))
+        return all(a is None or b is None or a == b for a, b in pairs)
+
+
+def dates_in(text: str) -> list[tuple[Day, str]]:
+    """The dates of a text with the words that say them, month first in slashed dates (US)."""
+    return [(_day(found), found.group()) for found in _date_matches(text)]
+
+
+def quantities_in(text: str) -> list[Quantity]:
+    """The numbers of a text outside its dates; ``1,200.50`` is 1200.5 and list markers (``1.``) are left out."""
+    for found in _date_matches(text):
+        text = text.replace(found.group(), " ", 1)
+    text = re.sub(r"^\s*\d{1,2}[.)]\s", " ", text)
+    return [
+        Quantity(
+            Decimal(found["value"].replace(",", "")).normalize(),
+            (found["unit"] or "").lower().rstrip("s").replace("µg", "mcg"),
+            found.group().strip(),
+        )
+        for found in _NUMBER.finditer(text)
+    ]
+
+
+def same_value(said: Decimal, known: Decimal) -> bool:
+    """Whether a number is the known one, or that one rounded to the decimals that were said."""
+    if said == known:
+        return True
+    places, known_places = _places(said), _places(known)
+    return known_places > places and round(known, places) == said
+
+
+def _places(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _date_matches(text: str) -> Iterator[re.Match[str]]:
+    for pattern in _DATES:
+        for found in pattern.finditer(text):
+            day = _day(found)
+            if 1 <= day.month <= 12 and (day.day is None or 1 <= day.day <= 31):
+                yield found
+
+
+def _day(found: re.Match[str]) -> Day:
+    parts = found.groupdict()
+    year = int(parts["y"]) if parts.get("y") else None
+    if year is not None and year < 100:
+        year += 2000 if year < 70 else 1900
+    month = _MONTHS[parts["name"][:3].lower()] if parts.get("name") else int(parts["m"])
+    return Day(year, month, int(parts["d"]) if parts.get("d") else None)
