@@ -1,0 +1,85 @@
+"""``careplane load``: FHIR R4 bulk NDJSON into the home."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from careplane.settings import read_settings
+from careplane.store import lake
+
+SHOWN = 20
+_COUNTS = ("new", "already", "updated", "older", "quarantined")
+_WAY_OUT = "Everything else was loaded. Mend these lines and load the path again; nothing is loaded twice."
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--home", metavar="DIR", help="Home folder of the installation.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(path: Path, home: str | None, as_json: bool) -> int:
+    """Load FHIR R4 bulk NDJSON (plain or .gz): a file, or a folder of them.
+
+    Nothing is loaded twice. A line that cannot be loaded is reported with its
+    file and line; the rest loads. Exit code 1 says that something was left out.
+
+    \b
+    Example:
+      careplane load exports/2026-03 --home .careplane
+    """
+    settings = read_settings()
+    report = _load(path, Path(home) if home else settings.home)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    else:
+        _print(report)
+    return 1 if report.quarantined else 0
+
+
+def _load(path: Path, home: Path) -> lake.LoadReport:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def tell(step: lake.Progress) -> None:
+            bar.update(task, completed=step.bytes_done, total=step.bytes_total, description=Path(step.file).name)
+
+        return lake.load_path(path, home, progress=tell)
+
+
+def _print(report: lake.LoadReport) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("Resource type")
+    for heading in ("New", "Already there", "Updated", "Older", "Left out"):
+        table.add_column(heading, justify="right")
+    for count in report.types:
+        table.add_row(count.type or "(not readable)", *(f"{getattr(count, name):,}" for name in _COUNTS))
+    table.add_section()
+    table.add_row("all", *(f"{sum(getattr(count, name) for count in report.types):,}" for name in _COUNTS))
+    console = Console(width=80, highlight=False)
+    console.print(table)
+    _print_problems(report)
+
+
+def _print_problems(report: lake.LoadReport) -> None:
+    total = sum(report.problems_by_kind.values())
+    if not total:
+        click.echo(f"\n{report.files} file(s) loaded, no problems.")
+        return
+    kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(report.problems_by_kind.items()))
+    click.echo(f"\nProblems: {total:,} ({kinds})")
+    for problem in report.problems[:SHOWN]:
+        click.echo(f"  {_short(problem.where)}: {problem.kind.replace('_', ' ')}: {problem.text}")
+    if total > SHOWN:
+        click.echo(f"  ... and {total - SHOWN:,} more.")
+    click.echo(f"All of them: {report.problems_file}")
+    click.echo(f"{report.quarantined:,} left out. {_WAY_OUT}" if report.quarantined else "Nothing was left out.")
+
+
+def _short(where: str) -> str:
+    here = f"{Path.cwd()}/"
+    return where.removeprefix(here)

@@ -1,0 +1,162 @@
+"""A chunk of NDJSON as rows of the lake: DuckDB reads the declared paths, orjson judges every line that is in doubt.
+
+DuckDB's JSON reader takes a few things that are not JSON (trailing commas, ``NaN``), so a line that may hold one is
+judged as well; nothing is ever ignored on error.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import orjson
+import pyarrow.lib as pa
+
+from careplane.codecs.fhir import ID_PATTERN, RESOURCE_TYPES, patient_of
+from careplane.store.lake_chunks import Chunk
+from careplane.store.lake_report import Kind
+
+Fault = tuple[int, Kind, str, str]
+"""Line, kind, explanation, resource type as far as it is known."""
+
+_PATIENTS = ("$.subject.reference", "$.patient.reference", "$.beneficiary.reference", "$.individual.reference")
+_PATHS = ["$.resourceType", "$.id", "$.meta.lastUpdated", *_PATIENTS, "$.for.reference"]
+_EXTRACT = """
+CREATE OR REPLACE TEMP TABLE extracted AS
+SELECT line, resource, CASE WHEN sound THEN json_extract(resource, $paths) END AS found, sound
+FROM (SELECT line, rtrim(resource, chr(10) || chr(13) || ' ') AS resource, {sound} AS sound FROM chunk)
+WHERE length(resource) > 0
+"""
+_DOUBTFUL = r"""
+SELECT line, resource FROM extracted
+WHERE NOT sound OR found[1] IS NULL OR found[2] IS NULL OR NOT list_contains($types, found[1])
+   OR NOT regexp_full_match(found[2], $id)
+   OR regexp_matches(resource, ',\s*[}\]]|[:,\[]\s*-?[nN][aA][nN]|[:,\[]\s*-?[iI][nN][fF]')
+ORDER BY line
+"""
+_ROWS = r"""
+CREATE OR REPLACE TEMP TABLE rows AS
+SELECT trim(found[1], '"') AS type, trim(found[2], '"') AS id,
+       CASE WHEN found[1] = '"Patient"' THEN trim(found[2], '"') ELSE {patient} END AS patient,
+       CASE WHEN starts_with(found[3], '"') THEN trim(found[3], '"') END AS last_updated,
+       resource, $source AS source, line, sha256(resource) AS hash,
+       list_transform(regexp_extract_all(resource, '"reference"\s*:\s*"((?:[^"\\]|\\/)+)"', 1),
+                      lambda ref: replace(ref, '\/', '/')) AS refs
+FROM extracted WHERE NOT list_contains($faulty, line)
+"""
+_PATIENT = (
+    r"""nullif(regexp_extract(found[{index}], '^"(?:.*/)?Patient/([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?"$', 1), """
+    r"""'')"""
+)
+_UNPLACED = """
+SELECT line, resource FROM rows WHERE patient IS NULL AND list_bool_or([starts_with(r, 'Patient/') OR
+contains(r, '/Patient/') FOR r IN refs])
+"""
+
+
+def read_rows(connection: duckdb.DuckDBPyConnection, chunk: Chunk, source: str, fault: Callable[[Fault], None]) -> None:
+    """Turn a chunk into the temporary table ``rows`` (type and the columns of a part); bad lines go to ``fault``."""
+    data = _valid_text(chunk, fault)
+    connection.register("chunk", arrow_lines(data, chunk.first_line))
+    _extract(connection)
+    connection.unregister("chunk")
+    quoted = [f'"{name}"' for name in sorted(RESOURCE_TYPES)]
+    doubtful = connection.execute(_DOUBTFUL, {"types": quoted, "id": f'"{ID_PATTERN}"'}).fetchall()
+    faults = [found for line, text in doubtful if (found := judge(line, text)) is not None]
+    for found in faults:
+        fault(found)
+    patients = ", ".join(_PATIENT.format(index=index) for index in range(4, len(_PATHS) + 1))
+    statement = _ROWS.replace("{patient}", f"coalesce({patients})")
+    connection.execute(statement, {"source": source, "faulty": [found[0] for found in faults]})
+    _place_patients(connection)
+
+
+def _extract(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute(_EXTRACT.replace("{sound}", "true"), {"paths": _PATHS})
+    except duckdb.InvalidInputException:
+        connection.execute(_EXTRACT.replace("{sound}", "json_valid(resource)"), {"paths": _PATHS})
+
+
+def _place_patients(connection: duckdb.DuckDBPyConnection) -> None:
+    """Find the patient of the few resources that name it elsewhere than in one of the plain paths."""
+    left = connection.execute(_UNPLACED).fetchall()
+    found = [(line, patient_of(orjson.loads(text))) for line, text in left]
+    placed = [(line, patient.removeprefix("Patient/")) for line, patient in found if patient]
+    if placed:
+        lines, patients = zip(*placed, strict=True)
+        connection.register(
+            "placed", pa.table({"line": lines, "patient": [p.removeprefix("Patient/") for p in patients]})
+        )
+        connection.execute("UPDATE rows SET patient = placed.patient FROM placed WHERE rows.line = placed.line")
+        connection.unregister("placed")
+
+
+def arrow_lines(data: bytes, first_line: int) -> pa.Table:
+    """The lines of a text that ends in a newline, without a copy: columns ``line`` and ``resource``."""
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")) + 1
+    offsets = np.concatenate(([0], ends)).astype(np.int32)
+    texts = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data))
+    numbers = pa.array(np.arange(first_line, first_line + len(ends), dtype=np.int64))
+    table = pa.table({"line": numbers, "resource": texts})
+    return pa.Table.from_batches(table.to_batches(max_chunksize=4096), schema=table.schema)
+
+
+def _valid_text(chunk: Chunk, fault: Callable[[Fault], None]) -> bytes:
+    """The chunk with every line that is not UTF-8 (or holds a NUL) reported and emptied."""
+    try:
+        chunk.data.decode("utf-8")
+        if b"\0" not in chunk.data:
+            return chunk.data
+    except UnicodeDecodeError:
+        pass
+    lines = chunk.data.split(b"\n")
+    for index, line in enumerate(lines):
+        problem = _encoding_problem(line)
+        if problem:
+            fault((chunk.first_line + index, "invalid_utf8", problem, ""))
+            lines[index] = b""
+    return b"\n".join(lines)
+
+
+def _encoding_problem(line: bytes) -> str:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 at byte {error.start + 1} of the line"
+    return "holds a NUL byte" if b"\0" in line else ""
+
+
+def judge(line: int, text: str) -> Fault | None:
+    """What is wrong with a line, or ``None`` when it is a FHIR resource with a type and an id.
+
+    The explanation names positions and names of types, never content of the resource.
+    """
+    try:
+        resource = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return (line, "broken_json", f"not JSON: {error.msg} at character {error.pos + 1}", "")
+    if not isinstance(resource, dict):
+        return (line, "not_an_object", "a JSON value, but not an object", "")
+    kind = resource.get("resourceType")
+    if not isinstance(kind, str) or kind not in RESOURCE_TYPES:
+        told = "resourceType is missing" if kind is None else f"{str(kind)[:40]!r} is no FHIR R4 resource type"
+        return (line, "unknown_type", told, "")
+    return _judge_id(line, kind, resource.get("id"))
+
+
+def _judge_id(line: int, kind: str, ident: Any) -> Fault | None:
+    if ident is None:
+        return (line, "missing_id", f"this {kind} has no id", kind)
+    if not isinstance(ident, str) or not _is_id(ident):
+        return (line, "missing_id", f"the id of this {kind} is not a FHIR id (letters, digits, '-', '.', 1-64)", kind)
+    return None
+
+
+def _is_id(text: str) -> bool:
+    return 1 <= len(text) <= 64 and text.isascii() and text.replace("-", "a").replace(".", "a").isalnum()
+
+
+def types_of(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    """The resource types in the table ``rows``."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT type FROM rows ORDER BY type").fetchall()]
