@@ -16,6 +16,7 @@ from careplane.errors import InputError, ManifestError
 from careplane.records.app import App, AppSpec
 
 MANIFEST, PROMPT, LESSON = "app.yaml", "prompt.md", "lesson.md"
+PLACEHOLDERS = ("{patient}", "{encounter}", "{unit}", "{focus}")
 NAMED_TRIGGERS = ("event", "hook", "erp")
 
 
@@ -97,7 +98,10 @@ def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestErr
     if spec.output.min_words > spec.output.max_words:
         yield source.problem(("output", "min_words"), f"is more than max_words, which is {spec.output.max_words}")
     declared = names(spec)
-    for index in range(len(spec.context)):
+    for index, rule in enumerate(spec.context):
+        if not any(place in rule.search for place in PLACEHOLDERS):
+            problem = f"must be limited to one of {', '.join(PLACEHOLDERS)} (minimum necessary)"
+            yield source.problem(("context", index, "search"), problem)
         own = declared[len(declared) - len(spec.context) + index]
         if declared.count(own) > 1:
             yield source.problem(("context", index), f"shares the name '{own}' with another; give it an as_name")

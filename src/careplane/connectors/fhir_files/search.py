@@ -11,6 +11,7 @@ parameter          kind         meaning here
 ``category``       token        any coding: ``code`` or ``system|code``; a text matches as well
 ``code``           token        any coding of ``code``, ``vaccineCode``, ``medicationCodeableConcept`` or ``type``
 ``identifier``     token        ``value`` or ``system|value``
+``location``       reference    ``location`` or ``location.location`` (for Task not a parameter of R4 itself)
 ``date``           date         the clinical date; prefixes ``ge``, ``gt``, ``le``, ``lt``, ``eq``; several by comma
 ``_sort``          -            ``date`` or ``-date``; undated last
 ``_count``         -            at most so many
@@ -41,6 +42,7 @@ SUPPORTED = (
     "date",
     "encounter",
     "identifier",
+    "location",
     "patient",
     "status",
     "subject",
@@ -99,6 +101,8 @@ def _tests(query: Mapping[str, str]) -> Iterator[Test]:
             yield _about(query[name].rpartition("/")[2])
     if "encounter" in query:
         yield _in_encounter(query["encounter"].rpartition("/")[2])
+    if "location" in query:
+        yield _at(query["location"].rpartition("/")[2])
     for name, elements in _TOKENS.items():
         if name in query:
             yield _token(elements, query[name].split(","))
@@ -128,6 +132,16 @@ def _in_encounter(ident: str) -> Test:
             places += inner if isinstance(inner, list) else [inner]
         targets = (str(place.get("reference")) for place in places if isinstance(place, dict))
         return any(target.endswith(f"Encounter/{ident}") for target in targets)
+
+    return test
+
+
+def _at(ident: str) -> Test:
+    def test(resource: JSON) -> bool:
+        places = resource.get("location")
+        listed = places if isinstance(places, list) else [places]
+        targets = [place.get("location", place) for place in listed if isinstance(place, dict)]
+        return any(str(target.get("reference")).endswith(f"Location/{ident}") for target in targets)
 
     return test
 
