@@ -1,0 +1,277 @@
+"""Write a synthetic health system to a folder: same seed, same bytes."""
+
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import orjson
+
+from careplane.errors import Conflict, DataError
+from careplane.records import JSON, Record
+from careplane.sandbox.behaviour import Outcomes, Parameters, outcomes
+from careplane.sandbox.chart import Measured, chart
+from careplane.sandbox.content import read
+from careplane.sandbox.erp import erp
+from careplane.sandbox.messages import Message, messages
+from careplane.sandbox.people import people, people_resources
+from careplane.sandbox.portfolio import portfolio
+from careplane.sandbox.scenario import FIRST_DAY, Scenario
+from careplane.sandbox.staff import Roster, Staff
+from careplane.sandbox.staffing import Organisation, organisation_resources, organise
+from careplane.sandbox.stays import hospital
+from careplane.sandbox.truth import Truth
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much is done and of how much."""
+
+NOTE = "Synthetic data set: every person, name, number and text is invented. Not for clinical use."
+
+
+class Manifest(Record, frozen=True):
+    """``manifest.json``: what a data set is made from and holds. ``pilot_start`` is the first day of the pilot window,
+    ``pilot_end`` the day after its last; ``resources`` counts by type in ``fhir/``; ``sha256`` is by file."""
+
+    synthetic: bool
+    note: str
+    seed: int
+    patients: int
+    days: int
+    pilot_days: int
+    start: date
+    pilot_start: date
+    pilot_end: date
+    resources: dict[str, int]
+    inbox: int
+    sha256: dict[str, str]
+
+    @property
+    def total(self) -> int:
+        """All resources, history and inbox."""
+        return sum(self.resources.values()) + self.inbox
+
+
+def generate(
+    out: Path,
+    seed: int,
+    *,
+    patients: int = 3000,
+    days: int = 180,
+    pilot_days: int = 84,
+    start: date = FIRST_DAY,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Manifest:
+    """Generate a data set in the folder ``out`` and return its manifest.
+
+    The folder appears whole or not at all. An earlier data set there is replaced.
+
+    Raises:
+        InputError: sizes that cannot be generated.
+        Conflict: ``out`` holds something that is not a data set, and ``force`` is not set.
+    """
+    scenario = Scenario(seed, patients, days, pilot_days, start)
+    if not force and out.exists() and any(out.iterdir()) and not _is_dataset(out):
+        raise Conflict(f"{out} is not empty and is not a sandbox data set. Name another folder, or use --force.")
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    manifest = _write(scenario, partial, progress or _silent)
+    if out.exists():
+        shutil.rmtree(out)
+    partial.rename(out)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a data set.
+
+    Raises:
+        DataError: the folder holds no data set of this version.
+    """
+    path = folder / "manifest.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DataError(f"not a sandbox data set: {error}", file=path) from error
+
+
+def _is_dataset(folder: Path) -> bool:
+    try:
+        return read_manifest(folder).synthetic
+    except DataError:
+        return False
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """No progress display."""
+
+
+def _write(scenario: Scenario, folder: Path, progress: Progress) -> Manifest:
+    organisation = organise(scenario)
+    patients = people(scenario, organisation)
+    with History(folder / "fhir") as history:
+        history.add(organisation_resources(organisation))
+        history.add(people_resources(scenario, patients))
+        for number, patient in enumerate(patients, start=1):
+            history.add(chart(scenario, patient))
+            if number % 100 == 0 or number == len(patients):
+                progress("charts", number, len(patients))
+        history.add(hospital(scenario, organisation, patients))
+        written = messages(scenario, organisation, patients, history.results)
+        truth = _truth(scenario, written)
+        staff = Staff(
+            scenario.seed,
+            truth.parameters,
+            {member.person.id: member.person for member in organisation.staff},
+            {row.message: row for row in truth.messages},
+        )
+        history.add(_baseline(scenario, staff, written, progress))
+    inbox = [message.resource for message in written if message.sent >= scenario.now]
+    _lines(folder / "inbox" / "Communication.ndjson", inbox)
+    _tables(scenario, organisation, truth, folder)
+    return _seal(scenario, folder, dict(sorted(history.counts.items())), len(inbox))
+
+
+class History:
+    """The NDJSON files of ``fhir/``, one per resource type, written as resources come; remembers lab results."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.counts: Counter[str] = Counter()
+        self.results: dict[str, list[Measured]] = {}
+        self._folder = folder
+        self._files: dict[str, IO[bytes]] = {}
+        self._stack = ExitStack()
+        self._labs = {lab["loinc"]: key for key, lab in read("terms")["labs"].items()}
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def add(self, resources: Iterable[JSON]) -> None:
+        """Write resources to the file of their type."""
+        for body in resources:
+            kind = body["resourceType"]
+            if kind not in self._files:
+                path = self._folder / f"{kind}.ndjson"
+                self._files[kind] = self._stack.enter_context(path.open("wb"))
+            self._files[kind].write(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE))
+            self.counts[kind] += 1
+            if kind == "Observation":
+                self._remember(body)
+
+    def _remember(self, observation: JSON) -> None:
+        key = self._labs.get(observation["code"]["coding"][0]["code"])
+        if key:
+            at = datetime.fromisoformat(observation["effectiveDateTime"][:19])
+            held = self.results.setdefault(observation["subject"]["reference"], [])
+            held.append(Measured(key, observation["valueQuantity"]["value"], at))
+            held.sort(key=lambda result: result.at)
+
+
+def _truth(scenario: Scenario, written: list[Message]) -> Truth:
+    rules = Parameters()
+    rows = tuple(_outcomes(scenario, rules, message) for message in written)
+    note = "The true behaviour of the sandbox staff, to compare an analysis with; the evidence room never reads it."
+    return Truth(note=note, seed=scenario.seed, parameters=rules, messages=rows)
+
+
+def _outcomes(scenario: Scenario, rules: Parameters, message: Message) -> Outcomes:
+    patient = message.patient
+    return outcomes(
+        scenario.seed,
+        rules,
+        message=message.id,
+        unit=patient.clinic.id,
+        site=patient.clinic.site,
+        clinician=patient.clinician,
+        language=patient.language,
+        race=patient.race[1],
+        topic=message.topic,
+        pilot=message.sent >= scenario.now,
+    )
+
+
+def _baseline(scenario: Scenario, staff: Staff, written: list[Message], progress: Progress) -> Iterator[JSON]:
+    """The messages before the pilot with their replies and audit records; replies after its start are in the record
+    too, because nobody drafted for them."""
+    earlier = [message for message in written if message.sent < scenario.now]
+    for number, message in enumerate(earlier, start=1):
+        body = message.resource
+        handling = staff.manual(body)
+        yield body
+        yield handling.reply
+        yield handling.audit
+        if number % 100 == 0 or number == len(earlier):
+            progress("messages", number, len(earlier))
+
+
+def _lines(path: Path, resources: Iterable[JSON]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"".join(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in resources))
+
+
+def _tables(scenario: Scenario, organisation: Organisation, truth: Truth, folder: Path) -> None:
+    """Everything that is not FHIR."""
+    for name, text in erp(scenario).items():
+        path = folder / "erp" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    (folder / "portfolio").mkdir()
+    for name, rows in portfolio(scenario, organisation).items():
+        _json(folder / "portfolio" / f"{name}.json", rows)
+    _json(folder / "staff.json", [Roster(person=member.person, shift=member.shift) for member in organisation.staff])
+    _json(folder / "truth.json", truth)
+    (folder / "README.md").write_text(read_me(scenario), "utf-8")
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+
+
+def read_me(scenario: Scenario) -> str:
+    """The text that travels with the data."""
+    return f"""# Synthetic health system, seed {scenario.seed}
+
+{NOTE}
+
+| File | What |
+|---|---|
+| `fhir/*.ndjson` | FHIR R4, known before the pilot starts on {scenario.pilot_start}; every resource is tagged HTEST |
+| `inbox/Communication.ndjson` | patient messages of the pilot window, in time order, before {scenario.pilot_end} |
+| `erp/*.csv` | costs, cost centres, contracts, loaded hourly rates; with a duplicate and a credit, as in life |
+| `portfolio/*.json` | goals, uses bought elsewhere, decisions, panels and requests |
+| `staff.json` | who works where, on which shift |
+| `truth.json` | the behaviour model and the potential outcomes of each message; for comparison only |
+| `manifest.json` | sizes, calendar, counts and the SHA-256 of each file |
+
+Made by `careplane sandbox --seed {scenario.seed} --patients {scenario.patients} --days {scenario.days}`.
+"""
+
+
+def _seal(scenario: Scenario, folder: Path, counts: dict[str, int], inbox: int) -> Manifest:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = Manifest(
+        synthetic=True,
+        note=NOTE,
+        seed=scenario.seed,
+        patients=scenario.patients,
+        days=scenario.days,
+        pilot_days=scenario.pilot_days,
+        start=scenario.start,
+        pilot_start=scenario.pilot_start,
+        pilot_end=scenario.pilot_end,
+        resources=counts,
+        inbox=inbox,
+        sha256={path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+    )
+    _json(folder / "manifest.json", manifest)
+    return manifest
