@@ -1,4 +1,4 @@
-"""Drug-like words: USAN stems plus common names that carry none (``drug_names.txt``), and the brands that mean the same drug.
+"""Drug-like words: USAN stems, common names that carry none (``drug_names.txt``), and brands of the same drug.
 
 Source of the stems: USAN Council, "Approved stems" (public list of the American Medical Association).
 """

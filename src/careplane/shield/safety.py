@@ -8,7 +8,8 @@ from careplane.shield.checked import Checked
 
 _RED_FLAG = re.compile(
     r"chest (?:pain|pressure|tightness)|(?:trouble|difficulty|hard(?:er)?|struggling|can'?t|cannot|unable)"
-    r"(?: (?:it is|to|with|time))* ?breath\w*|short(?:ness)? of breath|suicid\w*|kill(?:ing)? myself|end(?:ing)? my life"
+    r"(?: (?:it is|to|with|time))* ?breath\w*|short(?:ness)? of breath|suicid\w*|kill(?:ing)? myself"
+    r"|end(?:ing)? my life"
     r"|want(?:ed)? to die|hurt(?:ing)? myself|face (?:is )?droop\w*|slurred speech|(?:sudden|new) (?:weakness|numbness)"
     r"|passed out|faint(?:ed|ing)|cough\w* (?:up )?blood|vomit\w* blood|black(?:,)? tarry|worst headache"
     r"|throat (?:is )?(?:closing|swelling)|overdos\w+|severe (?:bleeding|allergic)|bleeding (?:that )?won'?t stop"
@@ -38,7 +39,8 @@ _ECHO = re.compile(
 _INJECTION = re.compile(
     r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompt|rules|above|previous)"
     r"|you are now\b|new instructions?:|system\s*:|</?(?:system|instructions?|sources|message)>|act as (?:an?|my)\b"
-    r"|(?:reveal|print|repeat|show)\b.{0,30}\b(?:prompt|instructions)|do not tell (?:the )?(?:doctor|clinician|reviewer)"
+    r"|(?:reveal|print|repeat|show)\b.{0,30}\b(?:prompt|instructions)"
+    r"|do not tell (?:the )?(?:doctor|clinician|reviewer)"
     r"|(?:other|another|all) patients?['’]?s? (?:records?|data|chart)|send\b.{0,40}\bhttps?:",
     re.I | re.S,
 )
