@@ -1,0 +1,175 @@
+"""Read, search, create and update over FHIR's REST API (hl7.org/fhir/R4/http.html)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from urllib.parse import urlencode
+
+import httpx
+import orjson
+
+from careplane.codecs.fhir import RESOURCE_TYPES, reference
+from careplane.connectors.fhir_rest.retry import send_with_retry
+from careplane.errors import Conflict, InputError, Refused, UpstreamError
+from careplane.records import JSON
+
+_PAGE = 100
+_GONE = (404, 410)
+_MAX_PAGES = 1000
+
+
+class RestConnector:
+    """A :class:`careplane.connectors.FhirConnector` on one endpoint; connections are kept and reused.
+
+    Errors name the method, the type and the status, never ids, queries or bodies: those may identify a patient.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """``client`` has the base URL and the headers; ``sleep`` waits between attempts."""
+        self._client = client
+        self._sleep = sleep
+
+    async def read(self, reference: str) -> JSON | None:
+        """The resource at ``Type/id``; ``None`` when it does not exist or was deleted."""
+        kind, ident = _parts(reference)
+        response = await self._send("GET", kind, f"{kind}/{ident}")
+        return None if response.status_code in _GONE else _body(response, kind)
+
+    async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
+        """Matches of a search, pages followed up to ``limit``; included resources and outcomes are left out."""
+        _check_name(resource)
+        parameters = {"_count": str(min(limit, _PAGE)), **query}
+        url: str | None = f"{resource}?{urlencode(parameters)}"
+        found: list[JSON] = []
+        for _ in range(_MAX_PAGES):
+            if url is None or len(found) >= limit:
+                break
+            response = await self._send("GET", resource, url)
+            bundle = {} if response.status_code in _GONE else _body(response, resource)
+            found += _matches(bundle, resource)
+            url = self._next(bundle, resource)
+        return found[:limit]
+
+    async def create(self, resource: JSON, if_none_exist: str | None = None) -> str:
+        """Create a resource and return ``Type/id``.
+
+        With ``if_none_exist`` (a search such as ``identifier=system|value``) a repeat returns the one that exists, and
+        a lost answer is asked for again; without it an attempt whose fate is unknown is not repeated.
+
+        Raises:
+            Conflict: several resources match ``if_none_exist``.
+        """
+        kind = str(resource.get("resourceType"))
+        _check_name(kind)
+        headers = {"If-None-Exist": if_none_exist} if if_none_exist else {}
+        response = await self._send("POST", kind, kind, resource, headers, repeatable=bool(if_none_exist))
+        return _created(response, kind)
+
+    async def update(self, resource: JSON) -> str:
+        """Put a resource at its own ``Type/id`` and return that reference.
+
+        Raises:
+            Conflict: the server holds another version.
+        """
+        target = reference(resource)
+        kind, ident = _parts(target)
+        await self._send("PUT", kind, f"{kind}/{ident}", resource)
+        return target
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def _send(
+        self,
+        method: str,
+        kind: str,
+        url: str,
+        body: JSON | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        repeatable: bool = True,
+    ) -> httpx.Response:
+        content = None if body is None else orjson.dumps(body)
+        request = self._client.build_request(method, url, content=content, headers=dict(headers or {}))
+        what = f"{method} {kind}"
+        response = await send_with_retry(self._client, request, what, self._sleep, repeatable=repeatable)
+        _raise_for(response, method, what)
+        return response
+
+    def _next(self, bundle: JSON, kind: str) -> str | None:
+        links = bundle.get("link") or []
+        url = next((link.get("url") for link in links if link.get("relation") == "next"), None)
+        if url is None:
+            return None
+        target = self._client.base_url.join(url)
+        if _origin(target) != _origin(self._client.base_url):
+            raise UpstreamError(f"GET {kind}: the next page of the answer is on another host; it was not fetched.")
+        return str(target)
+
+
+def _raise_for(response: httpx.Response, method: str, what: str) -> None:
+    status = response.status_code
+    if status < 300 or (method == "GET" and status in _GONE):
+        return
+    if status in (409, 412):
+        raise Conflict(f"{what}: the EHR holds another version or several matches (HTTP {status}). Read it again.")
+    if status in (401, 403):
+        raise Refused([f"{what}: the EHR refused (HTTP {status})."], "Check the token and its scopes.")
+    raise UpstreamError(f"{what}: the EHR answered HTTP {status}{_issue(response)}.")
+
+
+def _issue(response: httpx.Response) -> str:
+    """The code of the first issue of an OperationOutcome; its text is left out, as it may name a patient."""
+    try:
+        issue = orjson.loads(response.content)["issue"][0]["code"]
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
+        return ""
+    return f" ({issue})" if isinstance(issue, str) and issue.isascii() and len(issue) < 30 else ""
+
+
+def _body(response: httpx.Response, kind: str) -> JSON:
+    try:
+        body = orjson.loads(response.content)
+    except orjson.JSONDecodeError as error:
+        raise UpstreamError(f"GET {kind}: the EHR answered something that is not JSON.") from error
+    if not isinstance(body, dict):
+        raise UpstreamError(f"GET {kind}: the EHR answered JSON that is not an object.")
+    return body
+
+
+def _matches(bundle: JSON, kind: str) -> list[JSON]:
+    entries = [entry for entry in bundle.get("entry") or [] if isinstance(entry, dict)]
+    wanted = (entry for entry in entries if (entry.get("search") or {}).get("mode", "match") == "match")
+    resources = (entry.get("resource") for entry in wanted)
+    return [item for item in resources if isinstance(item, dict) and item.get("resourceType") == kind]
+
+
+def _created(response: httpx.Response, kind: str) -> str:
+    """``Type/id`` from the Location header, else from the body."""
+    path = httpx.URL(response.headers.get("Location", "")).path.split("/_history/")[0]
+    steps = path.rstrip("/").split("/")
+    if len(steps) >= 2 and steps[-2] == kind:
+        return f"{kind}/{steps[-1]}"
+    if response.content:
+        ident = _body(response, kind).get("id")
+        if isinstance(ident, str):
+            return f"{kind}/{ident}"
+    raise UpstreamError(f"POST {kind}: the EHR did not say where it put the resource.")
+
+
+def _parts(target: str) -> tuple[str, str]:
+    kind, _, ident = target.partition("/")
+    ident = ident.partition("/_history")[0]
+    _check_name(kind)
+    if not ident or "/" in ident or "?" in ident:
+        raise InputError("a reference must look like Type/id", field=kind)
+    return kind, ident
+
+
+def _check_name(kind: str) -> None:
+    if kind not in RESOURCE_TYPES:
+        raise InputError("is not a FHIR R4 resource type", field=kind)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
