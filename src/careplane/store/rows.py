@@ -28,8 +28,10 @@ def save(connection: Connection, table: Table, record: Record, **columns: Any) -
 
 def insert_new(connection: Connection, table: Table, record: Record, **columns: Any) -> bool:
     """Insert a record unless its key (or a unique column) is there already; says whether it was new."""
+    key = table.primary_key.columns[0]
     statement = _insert(connection, table).values(**columns, body=encode(record)).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    # The row count of a PostgreSQL insert is not reported for every driver, what it returns is.
+    return connection.execute(statement.returning(key)).first() is not None
 
 
 def fetch(connection: Connection, table: Table, kind: type[R], *where: ColumnElement[bool]) -> R | None:

