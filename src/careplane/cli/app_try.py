@@ -1,0 +1,94 @@
+"""``careplane app try``: a trial of an app on loaded data."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import click
+import msgspec
+
+from careplane.cli.app_text import run_lines
+from careplane.errors import InputError, NotFound
+from careplane.records.app import App
+from careplane.records.run import Event, Run
+from careplane.server import Platform, open_platform
+from careplane.settings import read_settings
+from careplane.workflow import preview
+
+
+@click.command("try")
+@click.argument("ident", metavar="ID")
+@click.option("--patient", help="A patient of the loaded data: an id or Patient/id.")
+@click.option("--encounter", help="An encounter: an id or Encounter/id.")
+@click.option("--unit", help="A clinic or ward: an id or Location/id.")
+@click.option("--focus", help="What it is about, such as Communication/id.")
+@click.option("--model", type=click.Choice(["scripted", "local", "openai_compatible"]), help="The model to use.")
+@click.option("--home", help="Folder of the installation.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    ident: str,
+    patient: str | None,
+    encounter: str | None,
+    unit: str | None,
+    focus: str | None,
+    model: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Run an app on loaded data and print its draft; nothing is written to the chart.
+
+    \b
+    Example:
+      careplane load ../shared/data/fhir-bulk/synthea79
+      careplane app try previsit_summary --patient ID
+    """
+    subject = {
+        "patient": _reference("Patient", patient),
+        "encounter": _reference("Encounter", encounter),
+        "unit": _reference("Location", unit),
+        "focus": focus,
+    }
+    given = {name: value for name, value in (("home", home), ("model", model)) if value}
+    platform = open_platform(read_settings().replace(**given))
+    try:
+        app = platform.app(ident)
+        if not app.runnable:
+            raise InputError(f"{app.id} is an idea: it has no prompt.md yet, so it cannot run.")
+        run = asyncio.run(_trial(platform, app, subject))
+    finally:
+        platform.close()
+    click.echo(msgspec.json.format(msgspec.json.encode(run)).decode() if as_json else "\n".join(run_lines(app, run)))
+
+
+async def _trial(platform: Platform, app: App, subject: dict[str, str | None]) -> Run:
+    _needs(app, subject)
+    fhir = platform.fhir
+    try:
+        for name, reference in subject.items():
+            if reference is not None and name != "unit" and await fhir.read(reference) is None:
+                raise NotFound(await _not_there(platform, reference))
+        at = datetime.now(UTC)
+        event = Event(id=uuid4().hex, app=app.id, kind="manual", at=at, **subject)
+        return await preview(platform.runtime, app, event)
+    finally:
+        await fhir.aclose()
+
+
+def _needs(app: App, subject: Mapping[str, str | None]) -> None:
+    """Refuse a trial that could read nothing: no rule of the context has what it needs."""
+    wanted = {name for rule in app.spec.context for name in subject if f"{{{name}}}" in rule.search}
+    if wanted and not any(subject[name] for name in wanted):
+        raise InputError(f"{app.id} reads by {', '.join(sorted(wanted))}: add --{sorted(wanted)[-1]} ID.")
+
+
+async def _not_there(platform: Platform, reference: str) -> str:
+    kind = reference.partition("/")[0]
+    known = await platform.fhir.search(kind, {}, 3)
+    if not known:
+        return f"There is no {reference}: no {kind} is loaded. Load data with: careplane load PATH"
+    return f"There is no {reference}. Some that exist: {', '.join(str(one['id']) for one in known)}."
+
+
+def _reference(kind: str, value: str | None) -> str | None:
+    return value if value is None or "/" in value else f"{kind}/{value}"
