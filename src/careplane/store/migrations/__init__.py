@@ -1,0 +1,9 @@
+"""Alembic migrations of the operational store.
+
+``REVISIONS`` lists them oldest first, so that opening a database that is current needs no Alembic. A new one is a file
+in ``versions/`` and a line here; a test compares both, and the migrated tables with ``store/tables.py``.
+"""
+
+REVISIONS: tuple[str, ...] = ("0001",)
+
+HEAD = REVISIONS[-1]
