@@ -1,8 +1,8 @@
 """SQL on FHIR v2: a ViewDefinition compiled to a DuckDB ``SELECT`` over FHIR kept as JSON text.
 
 Understood: ``resource``, ``where``, and ``select`` with ``column`` (path, name, type), nested ``select``, ``forEach``
-and ``forEachOrNull``; paths as in :mod:`careplane.codecs.views_path`. A column that finds more than one value is an error
-when the query runs, as the specification asks. Anything else is an :class:`InputError` that names it.
+and ``forEachOrNull``; paths as in :mod:`careplane.codecs.views_path`. A column that finds more than one value is an
+error when the query runs, as the specification asks. Anything else is an :class:`InputError` that names it.
 
 Source: https://sql-on-fhir.org/ (SQL on FHIR v2, ViewDefinition).
 """
