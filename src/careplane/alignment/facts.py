@@ -12,7 +12,7 @@ from careplane.ledger import Ledger
 from careplane.records.portfolio import RegisterItem
 from careplane.store import Store
 
-ADOPTION_PARTS = ("training", "support", "sustained_use_target", "communication")
+ADOPTION_PARTS = ("training", "support", "sustained_use_target", "comms")
 TOPICS = ("infrastructure", "funding", "adoption")
 
 

@@ -1,0 +1,40 @@
+"""Change management: training and its gate, panels, requests and "you said, we did", the three questions."""
+
+from careplane.change.panels import Involvement, Panel, add_panel_member, add_session, involvement, panel
+from careplane.change.requests import (
+    ClosedLoop,
+    answer_request,
+    closed_loop,
+    closed_loop_rate,
+    find_requests,
+    import_requests,
+    post_request,
+    vote,
+)
+from careplane.change.surveys import RoleScores, Score, ThreeQuestions, three_questions
+from careplane.change.training import lesson, take_quiz, trained, trained_share
+
+__all__ = [
+    "ClosedLoop",
+    "Involvement",
+    "Panel",
+    "RoleScores",
+    "Score",
+    "ThreeQuestions",
+    "add_panel_member",
+    "add_session",
+    "answer_request",
+    "closed_loop",
+    "closed_loop_rate",
+    "find_requests",
+    "import_requests",
+    "involvement",
+    "lesson",
+    "panel",
+    "post_request",
+    "take_quiz",
+    "three_questions",
+    "trained",
+    "trained_share",
+    "vote",
+]

@@ -1,0 +1,31 @@
+"""Value: costs, value by purse, claim netting, the Triple Aim grid and platform economics."""
+
+from careplane.value.aims import newest_results, triple_aim
+from careplane.value.benefit import cash_per_year, time_value, value_of
+from careplane.value.claims import DoubleClaim, double_claims
+from careplane.value.costs import costs_by_category, find_costs, import_costs
+from careplane.value.economics import (
+    ExperienceCurve,
+    break_even_apps,
+    experience_curve,
+    inference_per_year,
+    productivity_dip,
+)
+
+__all__ = [
+    "DoubleClaim",
+    "ExperienceCurve",
+    "break_even_apps",
+    "cash_per_year",
+    "costs_by_category",
+    "double_claims",
+    "experience_curve",
+    "find_costs",
+    "import_costs",
+    "inference_per_year",
+    "newest_results",
+    "productivity_dip",
+    "time_value",
+    "triple_aim",
+    "value_of",
+]
