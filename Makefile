@@ -7,7 +7,6 @@ UV := .uv/bin/uv
 RUN := $(UV) run --no-sync
 DEMO ?=
 export UV_PYTHON_DOWNLOADS := never
-export UV_PYTHON := $(shell command -v $(PYTHON))
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,11 +39,14 @@ audit: sync-all ## Known vulnerabilities of what is installed (needs the network
 packages:
 	@scripts/debian-packages
 
-sync-demo: $(UV)
+sync-demo: .venv
 	@$(UV) sync --quiet --locked --no-dev --inexact --extra sandbox --extra pdf
 
-sync-all: $(UV)
+sync-all: .venv
 	@$(UV) sync --quiet --locked --all-extras
+
+.venv: | $(UV)
+	@$(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
 
 $(UV):
 	@scripts/bootstrap-uv $(PYTHON)
