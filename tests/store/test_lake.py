@@ -260,7 +260,8 @@ def test_a_load_cut_off_at_any_rename_leaves_whole_files(
 ) -> None:
     write(tmp_path / "in" / "a.ndjson", [PATIENT])
     write(tmp_path / "in" / "b.ndjson", [observation("o1")])
-    replace, done = Path.replace, []
+    replace = Path.replace
+    done: list[Path] = []
 
     def cut_off(self: Path, target: Path) -> Path:
         if len(done) == renames:

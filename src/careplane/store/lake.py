@@ -62,7 +62,7 @@ class _Load:
             chunks += 1
             read_rows(self.connection, chunk, str(file), lambda fault: self._fault(file, fault))
             for kind in types_of(self.connection):
-                query = "SELECT * EXCLUDE (type) FROM rows WHERE type = $type ORDER BY line"
+                query = "SELECT * EXCLUDE (type, doubtful) FROM rows WHERE type = $type"
                 staged.setdefault(kind, []).append(write_part(self.connection, self.lake, query, {"type": kind}))
             self._tell(file, chunk.position)
         if not chunks:

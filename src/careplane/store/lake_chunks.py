@@ -7,7 +7,7 @@ from pathlib import Path
 
 from careplane.store.lake_report import Kind
 
-CHUNK_BYTES = 24 * 1024 * 1024
+CHUNK_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Longest line that is loaded; a longer one is reported and left out."""
 

@@ -117,8 +117,8 @@ def _without_replaced(
 def write_part(connection: duckdb.DuckDBPyConnection, lake: Lake, query: str, values: dict[str, str]) -> Path:
     """Write the rows of a query to a new staged Parquet file."""
     file = lake.stage()
-    relation = connection.sql(query, params=values)
-    relation.write_parquet(str(file), compression="zstd", row_group_size=ROW_GROUP)
+    copy = f"COPY ({query}) TO $target (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
+    connection.execute(copy, {**values, "target": str(file)})
     return file
 
 

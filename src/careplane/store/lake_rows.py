@@ -21,29 +21,23 @@ Fault = tuple[int, Kind, str, str]
 
 _PATIENTS = ("$.subject.reference", "$.patient.reference", "$.beneficiary.reference", "$.individual.reference")
 _PATHS = ["$.resourceType", "$.id", "$.meta.lastUpdated", *_PATIENTS, "$.for.reference"]
-_EXTRACT = """
-CREATE OR REPLACE TEMP TABLE extracted AS
-SELECT line, resource, CASE WHEN sound THEN json_extract(resource, $paths) END AS found, sound
-FROM (SELECT line, rtrim(resource, chr(10) || chr(13) || ' ') AS resource, {sound} AS sound FROM chunk)
-WHERE length(resource) > 0
-"""
-_DOUBTFUL = r"""
-SELECT line, resource FROM extracted
-WHERE NOT sound OR found[1] IS NULL OR found[2] IS NULL OR NOT list_contains($types, found[1])
-   OR NOT regexp_full_match(found[2], $id)
-   OR regexp_matches(resource, ',\s*[}\]]|[:,\[]\s*-?[nN][aA][nN]|[:,\[]\s*-?[iI][nN][fF]')
-ORDER BY line
-"""
 _ROWS = r"""
 CREATE OR REPLACE TEMP TABLE rows AS
 SELECT trim(found[1], '"') AS type, trim(found[2], '"') AS id,
        CASE WHEN found[1] = '"Patient"' THEN trim(found[2], '"') ELSE {patient} END AS patient,
        CASE WHEN starts_with(found[3], '"') THEN trim(found[3], '"') END AS last_updated,
-       resource, $source AS source, line, sha256(resource) AS hash,
+       resource, $source AS source, line, md5(resource) AS hash,
        list_transform(regexp_extract_all(resource, '"reference"\s*:\s*"((?:[^"\\]|\\/)+)"', 1),
-                      lambda ref: replace(ref, '\/', '/')) AS refs
-FROM extracted WHERE NOT list_contains($faulty, line)
+                      lambda ref: replace(ref, '\/', '/')) AS refs,
+       found[1] IS NULL OR found[2] IS NULL OR NOT list_contains($types, found[1])
+         OR NOT regexp_full_match(found[2], $id)
+         OR regexp_matches(resource, ',\s*[}\]]|[:,\[]\s*-?(?i:nan|inf)') AS doubtful
+FROM (
+  SELECT line, resource, CASE WHEN {sound} THEN json_extract(resource, $paths) END AS found
+  FROM (SELECT line, rtrim(resource, chr(10) || chr(13) || ' ') AS resource FROM chunk)
+  WHERE length(resource) > 0)
 """
+_DOUBTFUL = "SELECT line, resource FROM rows WHERE doubtful ORDER BY line"
 _PATIENT = (
     r"""nullif(regexp_extract(found[{index}], '^"(?:.*/)?Patient/([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?"$', 1), """
     r"""'')"""
@@ -58,24 +52,26 @@ def read_rows(connection: duckdb.DuckDBPyConnection, chunk: Chunk, source: str, 
     """Turn a chunk into the temporary table ``rows`` (type and the columns of a part); bad lines go to ``fault``."""
     data = _valid_text(chunk, fault)
     connection.register("chunk", arrow_lines(data, chunk.first_line))
-    _extract(connection)
-    connection.unregister("chunk")
     quoted = [f'"{name}"' for name in sorted(RESOURCE_TYPES)]
-    doubtful = connection.execute(_DOUBTFUL, {"types": quoted, "id": f'"{ID_PATTERN}"'}).fetchall()
+    values = {"paths": _PATHS, "source": source, "types": quoted, "id": f'"{ID_PATTERN}"'}
+    try:
+        connection.execute(_statement("true"), values)
+    except duckdb.InvalidInputException:
+        connection.execute(_statement("json_valid(resource)"), values)
+    connection.unregister("chunk")
+    doubtful = connection.execute(_DOUBTFUL).fetchall()
     faults = [found for line, text in doubtful if (found := judge(line, text)) is not None]
     for found in faults:
         fault(found)
-    patients = ", ".join(_PATIENT.format(index=index) for index in range(4, len(_PATHS) + 1))
-    statement = _ROWS.replace("{patient}", f"coalesce({patients})")
-    connection.execute(statement, {"source": source, "faulty": [found[0] for found in faults]})
+    if faults:
+        connection.execute("DELETE FROM rows WHERE list_contains($lines, line)", {"lines": [one[0] for one in faults]})
     _place_patients(connection)
 
 
-def _extract(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
-        connection.execute(_EXTRACT.replace("{sound}", "true"), {"paths": _PATHS})
-    except duckdb.InvalidInputException:
-        connection.execute(_EXTRACT.replace("{sound}", "json_valid(resource)"), {"paths": _PATHS})
+def _statement(sound: str) -> str:
+    """The statement that makes ``rows``; ``sound`` says for which lines the JSON may be read."""
+    patients = ", ".join(_PATIENT.format(index=index) for index in range(4, len(_PATHS) + 1))
+    return _ROWS.replace("{patient}", f"coalesce({patients})").replace("{sound}", sound)
 
 
 def _place_patients(connection: duckdb.DuckDBPyConnection) -> None:
@@ -97,9 +93,10 @@ def arrow_lines(data: bytes, first_line: int) -> pa.Table:
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")) + 1
     offsets = np.concatenate(([0], ends)).astype(np.int32)
     texts = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data))
-    numbers = pa.array(np.arange(first_line, first_line + len(ends), dtype=np.int64))
-    table = pa.table({"line": numbers, "resource": texts})
-    return pa.Table.from_batches(table.to_batches(max_chunksize=4096), schema=table.schema)
+    counted = np.arange(first_line, first_line + len(ends), dtype=np.int64)
+    numbers = pa.Array.from_buffers(pa.int64(), len(ends), [None, pa.py_buffer(counted)])
+    table = pa.Table.from_arrays([numbers, texts], names=["line", "resource"])
+    return pa.Table.from_batches(table.to_batches(max_chunksize=2048), schema=table.schema)
 
 
 def _valid_text(chunk: Chunk, fault: Callable[[Fault], None]) -> bytes:
