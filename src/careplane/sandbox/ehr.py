@@ -1,15 +1,17 @@
 """The EHR of the sandbox: the package ``sekmet-fhir`` serving a data set over FHIR R4 on loopback.
 
-The data set goes into sekmet's own store in one transaction before the server starts, because its REST batch takes in
-some hundred resources a second and its store thousands.
+The data set goes into sekmet's own store before the server starts: its REST batch takes in some hundred resources a
+second, its store thousands.
 """
 
+import hashlib
 import importlib.util
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from socket import socket
 from types import TracebackType
@@ -21,20 +23,26 @@ import yaml
 
 from careplane.errors import MissingExtra, UpstreamError, UpstreamTimeout
 from careplane.records import JSON
-from careplane.sandbox.dataset import Progress
+from careplane.sandbox.dataset import Progress, read_manifest
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
-DATABASE = "ehr.db"
+BATCH = 2000
+FAST = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536")
+"""For seeding only: a half-seeded database is thrown away, so it needs no journal; ``SCHEMA`` sets WAL again."""
+SEARCH_INDEXES = ("idx_code", "idx_ref", "idx_s", "idx_refp", "idx_date", "idx_num")
+"""Indexes of sekmet's table ``idx`` that writing does not need; its ``SCHEMA`` builds them."""
 
 
 class Ehr:
     """A FHIR R4 server with the data of a sandbox, as a context manager.
 
-    ``folder`` holds its database, settings and log, and is seeded once: a second start serves what is there. The server
+    ``folder`` holds its database, settings and log. A data set is put in once: a second start serves what is there,
+    with everything that was written since. ``types`` restricts to some resource types; empty means all. The server
     binds to 127.0.0.1 on a free port and needs no sign-in; it is for synthetic data only.
 
     Raises:
+        DataError: the folder holds no data set.
         MissingExtra: ``sekmet-fhir`` is not installed.
         UpstreamTimeout: the server did not answer in time; the log says why.
         UpstreamError: the server ended while it started.
@@ -56,8 +64,9 @@ class Ehr:
         return self._folder / "ehr.log"
 
     def __enter__(self) -> "Ehr":
+        read_manifest(self._dataset)
         self._folder.mkdir(parents=True, exist_ok=True)
-        database = self._folder / DATABASE
+        database = self._folder / f"{self._fingerprint()}.db"
         if not database.exists():
             seed(self._dataset, database, self._types, self._progress)
         port = free_port()
@@ -81,6 +90,8 @@ class Ehr:
         """Stop the server and wait for it, so that no process is left behind; a second call does nothing."""
         if self._process is not None:
             self._process.terminate()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             try:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -88,6 +99,11 @@ class Ehr:
                 self._process.wait()
             self._process = None
         self._stack.close()
+
+    def _fingerprint(self) -> str:
+        """Names the data set and the types served, so that another data set gets a database of its own."""
+        held = (self._dataset / "manifest.json").read_bytes() + ",".join(sorted(self._types)).encode()
+        return hashlib.sha256(held).hexdigest()[:16]
 
     def _settings(self, port: int, database: Path) -> JSON:
         """Keys of sekmet's ``settings.yaml``: no validation, no simulated workflows, no bodies in its traffic log."""
@@ -107,9 +123,9 @@ class Ehr:
 
     def _start(self, settings: Path) -> None:
         output: IO[bytes] = self._stack.enter_context(self.log.open("ab"))
-        command = [sys.executable, "-c", "from sekmet.cli import app; app()", "serve", "--config", str(settings)]
+        command = [sys.executable, "-m", "careplane.sandbox.ehr_process", str(settings)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-            command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=self._folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
         )
 
     def _wait(self) -> None:
@@ -131,27 +147,39 @@ class Ehr:
 
 
 def seed(dataset: Path, database: Path, types: Sequence[str] = (), progress: Progress | None = None) -> int:
-    """Put the history of a data set into a sekmet database, in one transaction; says how many resources.
+    """Put the history of a data set into a sekmet database; says how many resources.
 
-    ``types`` restricts to some resource types; empty means all. The database appears whole or not at all.
+    ``types`` restricts to some resource types; empty means all. The database appears whole or not at all. The indexes
+    that only searches need are left out while rows go in and built once at the end, which halves the time.
     """
-    store_module: Any = importlib.import_module("sekmet.fhir.store")
+    sekmet: Any = importlib.import_module("sekmet.fhir.store")
     partial = database.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    store = store_module.Store(str(partial))
-    count = 0
+    store = sekmet.Store(str(partial))
+    total, count = _planned(dataset, types), 0
     try:
-        store.conn.execute("PRAGMA synchronous=OFF")
-        with store.transaction():
-            for count, body in enumerate(_resources(dataset, types), start=1):
-                store.update(body)
-                if progress and count % 1000 == 0:
-                    progress("EHR", count, 0)
+        for pragma in FAST:
+            store.conn.execute(f"PRAGMA {pragma}")
+        for index in SEARCH_INDEXES:
+            store.conn.execute(f"DROP INDEX IF EXISTS {index}")
+        resources = _resources(dataset, types)
+        while batch := list(islice(resources, BATCH)):
+            with store.transaction():
+                for body in batch:
+                    store.update(body)
+            count += len(batch)
+            if progress:
+                progress("EHR", count, total)
+        store.conn.executescript(sekmet.SCHEMA)
     finally:
-        store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.conn.close()
     partial.rename(database)
     return count
+
+
+def _planned(dataset: Path, types: Sequence[str]) -> int:
+    counts = read_manifest(dataset).resources
+    return sum(count for kind, count in counts.items() if not types or kind in types)
 
 
 def _resources(dataset: Path, types: Sequence[str]) -> Iterator[JSON]:
