@@ -28,7 +28,7 @@ FORM_BYTES = 1_000_000
 def app(context: ConsoleContext) -> Starlette:
     """All pages of one installation."""
     sign_in = SignIn(context)
-    pages = [Route(page.path, _Door(context, page), methods=list(page.methods)) for page in PAGES]
+    pages = [Route(page.path, _Door(context, page), methods=[page.method]) for page in PAGES]
     static = StaticFiles(directory=Path(__file__).parent / "static")
     return Starlette(
         routes=[Mount("/static", static, name="static"), *sign_in.routes(), *pages],

@@ -9,7 +9,7 @@ from typing import Protocol
 from careplane.ledger import Ledger
 from careplane.records.app import App
 from careplane.records.evidence import MeasureInfo
-from careplane.records.run import ReviewAction, Run
+from careplane.records.run import ReviewAction, Run, Survey
 from careplane.store import Store
 
 Clock = Callable[[], datetime]
@@ -18,6 +18,10 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time of the machine, aware."""
     return datetime.now(UTC)
+
+
+AnswerSurvey = Callable[[str, Survey], Run]
+"""Keeps the answers to the three questions of a run; ``server`` binds it to the runtime."""
 
 
 class ReviewRun(Protocol):
@@ -57,3 +61,4 @@ class ConsoleContext:
     host: str = "127.0.0.1"
     measures: Mapping[str, MeasureInfo] = field(default_factory=dict)
     wall_clock: Clock = utc_now
+    answer_survey: AnswerSurvey | None = None

@@ -7,7 +7,7 @@ from careplane.records.people import Account, Role
 from careplane.records.run import Reason
 
 Permission = Literal[
-    "portfolio", "evidence", "people", "safety", "decide", "review", "trace", "data", "accounts", "take_part"
+    "portfolio", "evidence", "people", "safety", "decide", "stop", "review", "trace", "data", "accounts", "take_part"
 ]
 
 EVERYONE: tuple[Role, ...] = get_args(Role)
@@ -23,7 +23,7 @@ class Grant(Record, frozen=True):
 
 GRANTS: dict[Permission, Grant] = {
     "portfolio": Grant(what="see the portfolio, the register and the value", roles=EVERYONE, why="It holds no PHI."),
-    "evidence": Grant(what="read the evidence", roles=EVERYONE, why="Results are aggregates; small cells are withheld."),
+    "evidence": Grant(what="read the evidence", roles=EVERYONE, why="Results are aggregates."),
     "people": Grant(what="see training, panels and requests", roles=EVERYONE, why="What was asked is answered openly."),
     "safety": Grant(what="see what was stopped", roles=EVERYONE, why="Everyone should know what is stopped and why."),
     "take_part": Grant(
@@ -31,6 +31,11 @@ GRANTS: dict[Permission, Grant] = {
     ),
     "decide": Grant(
         what="decide on a gate", roles=("executive", "committee"), why="Decisions belong to leadership and committee."
+    ),
+    "stop": Grant(
+        what="stop an app, or release it",
+        roles=("executive", "committee", "owner", "engineer", "privacy"),
+        why="A stop holds at once and everywhere; releasing it takes a second person.",
     ),
     "review": Grant(
         what="read and sign drafts", roles=("clinician", "owner"), why="Drafts hold PHI and become part of the chart."
@@ -59,7 +64,7 @@ def allowed(account: Account, permission: Permission) -> Reason:
         rule=permission,
         allowed=False,
         text=f"To {grant.what} you need the role {needed}. {grant.why}",
-        way_out=f"An administrator can grant it: careplane user add {account.id} --role {grant.roles[0]}",
+        way_out=f"An administrator can grant it: careplane user grant {account.id} --role {grant.roles[0]}",
     )
 
 

@@ -38,7 +38,7 @@ class HostCheck:
 
     @staticmethod
     def _name(scope: Scope) -> str:
-        given = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
+        given: str = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
         bare, colon, port = given.rpartition(":")
         return bare if colon and port.isdigit() else given
 

@@ -14,7 +14,6 @@ from careplane.console.navigation import RAIL
 NOT_MEASURED = Markup('<span class="unknown">not measured</span>')
 
 
-
 def render(template: str, **values: Any) -> str:
     """The HTML of a page."""
     return environment().get_template(template).render(**values)

@@ -19,7 +19,7 @@ class Throttle:
         tries, last = self._wrong.get(account, (0, at))
         if tries < FREE_TRIES:
             return timedelta(0)
-        pause = min(FIRST_WAIT * 2 ** min(tries - FREE_TRIES, 16), LONGEST_WAIT)
+        pause = min(FIRST_WAIT * (1 << min(tries - FREE_TRIES, 16)), LONGEST_WAIT)
         return max(timedelta(0), last + pause - at)
 
     def failed(self, account: str, at: datetime) -> None:

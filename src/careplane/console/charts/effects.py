@@ -7,10 +7,10 @@ import altair as alt
 from careplane.console.charts.figure import ACCENT, CAUTION, INK, LINE, MUTED, Figure, draw, values
 from careplane.records.evidence import Effect, EquityRow
 
-_POINT = {"filled": True, "size": 90}
+_POINT_SIZE = 90
 
 
-def effect_figure(effect: Effect, width: int = 640) -> Figure:
+def effect_figure(effect: Effect, width: int = 980) -> Figure:
     """The effect with its interval, zero as a line, the smallest worthwhile change as a dashed one."""
     worthwhile = -effect.mcid if effect.direction == "lower" else effect.mcid
     row: list[dict[str, object]] = [
@@ -31,7 +31,7 @@ def effect_figure(effect: Effect, width: int = 640) -> Figure:
     )
     base = alt.Chart(values(row)).encode(y=alt.value(36))
     line = base.mark_rule(color=ACCENT, strokeWidth=3).encode(x="low:Q", x2="high:Q")
-    point = base.mark_point(color=ACCENT, opacity=1, **_POINT).encode(x="estimate:Q")
+    point = base.mark_point(color=ACCENT, opacity=1, filled=True, size=_POINT_SIZE).encode(x="estimate:Q")
     return Figure(
         svg=draw((rules + wish + names + line + point).properties(width=width - 40, height=64)),
         sentence=effect.sentence,
@@ -52,7 +52,7 @@ def effect_figure(effect: Effect, width: int = 640) -> Figure:
     )
 
 
-def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = None, width: int = 640) -> Figure:
+def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = None, width: int = 980) -> Figure:
     """The effect in each group with its interval; a withheld group says so instead of showing a mark."""
     shown: list[dict[str, object]] = [
         {"group": _label(row), "low": row.ci_low, "high": row.ci_high, "estimate": row.estimate}
@@ -74,7 +74,7 @@ def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = N
     zero = alt.Chart(values([{"at": 0.0}])).mark_rule(color=INK).encode(x=alt.X("at:Q", scale=scale, axis=x_axis))
     base = alt.Chart(values(shown)).encode(y=y)
     layers = zero + base.mark_rule(color=ACCENT, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    layers += base.mark_point(color=ACCENT, opacity=1, **_POINT).encode(x="estimate:Q")
+    layers += base.mark_point(color=ACCENT, opacity=1, filled=True, size=_POINT_SIZE).encode(x="estimate:Q")
     layers += (
         alt.Chart(values(hidden))
         .mark_text(color=MUTED, align="left")
@@ -106,7 +106,7 @@ def _forest_row(row: EquityRow) -> tuple[str, ...]:
 def _forest_sentence(rows: Sequence[EquityRow]) -> str:
     withheld = sum(row.estimate is None for row in rows)
     text = f"The effect in {len(rows) - withheld} groups"
-    return f"{text}; {withheld} are withheld because they are too small." if withheld else f"{text}."
+    return f"{text}; {withheld} withheld, being too small." if withheld else f"{text}."
 
 
 def _domain(numbers: Sequence[float]) -> list[float]:

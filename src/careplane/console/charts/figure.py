@@ -1,6 +1,7 @@
 """Drawing: one theme, colours that follow the page's light or dark scheme, and a cache by content."""
 
 from functools import lru_cache
+from typing import Any
 
 import altair as alt
 import vl_convert
@@ -18,7 +19,7 @@ _VARIABLES = {
     ACCENT: "var(--accent)",
 }
 _FONT = "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"
-_CONFIG = {
+_CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": _FONT,
     "view": {"stroke": None},
@@ -31,7 +32,7 @@ _CONFIG = {
         "gridColor": LINE,
         "domainColor": LINE,
         "tickColor": LINE,
-        "labelLimit": 260,
+        "labelLimit": 280,
     },
     "text": {"color": INK, "fontSize": 13},
     "title": {"color": INK, "fontSize": 15, "anchor": "start"},
@@ -76,4 +77,4 @@ def _draw(spec: str) -> str:
 
 def values(rows: list[dict[str, object]]) -> alt.Data:
     """Rows as inline data of a chart."""
-    return alt.Data(values=rows)
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ BAND_COLOURS = {"low": GOOD, "middle": CAUTION, "high": BAD}
 BAND_WORDS = {"low": "low", "middle": "watch", "high": "high"}
 
 
-def funnel_figure(stages: Sequence[FunnelStage], width: int = 430) -> Figure:
+def funnel_figure(stages: Sequence[FunnelStage], width: int = 500) -> Figure:
     """Bars of how many uses are in each stage now, with the median days spent there."""
     rows: list[dict[str, object]] = [
         {"stage": stage.stage.replace("_", " "), "now": stage.now, "label": _stage_label(stage)} for stage in stages
@@ -49,10 +49,10 @@ def _funnel_sentence(stages: Sequence[FunnelStage]) -> str:
     now = {stage.stage: stage.now for stage in stages}
     trying = now.get("shadow", 0) + now.get("pilot", 0)
     running = now.get("limited_production", 0) + now.get("scaled", 0) + now.get("sustained", 0)
-    return f"{trying} uses are in shadow or pilot; {running} are in production."
+    return f"In shadow or pilot: {trying}. In production: {running}."
 
 
-def signals_figure(signals: Signals, width: int = 430) -> Figure:
+def signals_figure(signals: Signals, width: int = 500) -> Figure:
     """Six bars from 0 (good) to 100 (bad), each with its value and its band in words."""
     rows: list[dict[str, object]] = [
         {
@@ -64,9 +64,10 @@ def signals_figure(signals: Signals, width: int = 430) -> Figure:
         for signal in signals.signals
     ]
     colours = alt.Scale(domain=list(BAND_COLOURS), range=list(BAND_COLOURS.values()))
+    axis = alt.Axis(values=[0, 25, 50, 100], title=None, grid=False)
     base = alt.Chart(values(rows)).encode(
         y=alt.Y("title:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8)),
-        x=alt.X("value:Q", scale=alt.Scale(domain=[0, 118]), axis=alt.Axis(values=[0, 25, 50, 100], title=None)),
+        x=alt.X("value:Q", scale=alt.Scale(domain=[0, 118]), axis=axis),
     )
     bars = base.mark_bar(height=14, cornerRadiusEnd=2).encode(color=alt.Color("band:N", scale=colours, legend=None))
     labels = base.mark_text(align="left", dx=6, color=MUTED).encode(text="label:N")

@@ -1,6 +1,7 @@
 """How an app is used by week, and the XmR chart of a weekly measure."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import altair as alt
 
@@ -12,7 +13,7 @@ XMR_FACTOR = 2.66
 """Limits of an XmR chart: mean ± 2.66 times the mean moving range (Wheeler; NHS Making Data Count)."""
 
 
-def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 640) -> Figure:
+def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 980) -> Figure:
     """Drafts by week (its Monday) and what became of them."""
     rows: list[dict[str, object]] = [
         {"week": week, "action": action, "drafts": counts.get(action, 0), "order": index}
@@ -46,7 +47,7 @@ def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 640) ->
 def xmr_limits(points: Sequence[float]) -> tuple[float, float, float]:
     """Mean, lower and upper limit of an XmR chart."""
     mean = sum(points) / len(points)
-    ranges = [abs(after - before) for before, after in zip(points, points[1:], strict=False)]
+    ranges = [abs(after - before) for before, after in pairwise(points)]
     spread = XMR_FACTOR * (sum(ranges) / len(ranges)) if ranges else 0.0
     return mean, mean - spread, mean + spread
 

@@ -1,0 +1,39 @@
+"""The pages. Each module holds one noun of the rail and lists its own pages."""
+
+from careplane.console.pages import (
+    account,
+    data,
+    decisions,
+    evidence,
+    home,
+    lessons,
+    people,
+    portfolio,
+    register,
+    review,
+    runs,
+    safety,
+    search,
+    value,
+)
+from careplane.console.pages.page import Page
+
+PAGES: tuple[Page, ...] = (
+    *home.PAGES,
+    *portfolio.PAGES,
+    *register.PAGES,
+    *decisions.PAGES,
+    *evidence.PAGES,
+    *value.PAGES,
+    *review.PAGES,
+    *runs.PAGES,
+    *people.PAGES,
+    *lessons.PAGES,
+    *safety.PAGES,
+    *data.PAGES,
+    *search.PAGES,
+    *account.PAGES,
+    *search.LAST,
+)
+
+__all__ = ["PAGES", "Page"]

@@ -1,0 +1,79 @@
+"""People: training, panels and voice of each app; and the board of requests, "you said, we did"."""
+
+from typing import get_args
+
+from starlette.responses import Response
+
+from careplane.alignment import find_items
+from careplane.change import closed_loop_rate, find_requests, panel, post_request, three_questions, vote
+from careplane.change.requests import Kind
+from careplane.console.pages.page import Page
+from careplane.console.pages.training import training_counts
+from careplane.console.visit import Visit
+from careplane.errors import InputError
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def people(visit: Visit) -> Response:
+    store = visit.context.store
+    live = [
+        item
+        for item in find_items(store, kind="platform_app")
+        if item.runnable and item.id in visit.context.apps and item.stage not in ("idea", "retired")
+    ]
+    return visit.page(
+        "people.html",
+        items=live,
+        training={item.id: training_counts(store, item.id) for item in live},
+        panels={item.id: panel(store, item.id) for item in live},
+        voices={item.id: three_questions(store, item.id, visit.context.small_cell) for item in live},
+        loop_state=closed_loop_rate(store, visit.now),
+        open=[request for request in find_requests(store) if request.status == "open"],
+    )
+
+
+def requests(visit: Visit) -> Response:
+    return _board(visit)
+
+
+def post(visit: Visit) -> Response:
+    """Take a new request."""
+    try:
+        kind = next((kind for kind in KINDS if kind == visit.form.get("kind")), None)
+        if kind is None:
+            raise InputError("Choose what it is.", field="kind")
+        app, run = visit.app(visit.field("app")), visit.form.get("run") or None
+        post_request(visit.context.store, app.id, visit.who, kind, visit.field("text"), visit.now, run=run)
+    except InputError as error:
+        return _board(visit, error)
+    return visit.go("/requests")
+
+
+def agree(visit: Visit) -> Response:
+    """Vote for a request, once a person."""
+    vote(visit.context.store, visit.path("id"), visit.who, visit.now)
+    return visit.go("/requests")
+
+
+def _board(visit: Visit, error: InputError | None = None) -> Response:
+    found = find_requests(visit.context.store)
+    return visit.page(
+        "requests.html",
+        status=400 if error else 200,
+        answered=[request for request in found if request.status != "open"],
+        open=[request for request in found if request.status == "open"],
+        loop_state=closed_loop_rate(visit.context.store, visit.now),
+        apps=[app for app in visit.context.apps.values() if app.runnable],
+        kinds=KINDS,
+        form=visit.form or visit.request.query_params,
+        error=error,
+    )
+
+
+PAGES = (
+    Page("/people", people, "people"),
+    Page("/requests", requests, "people"),
+    Page("/requests", post, "take_part", "POST"),
+    Page("/requests/{id}/votes", agree, "take_part", "POST"),
+)

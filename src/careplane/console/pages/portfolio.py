@@ -1,0 +1,45 @@
+"""Goals and the uses that serve them, moves of the funnel, and what was stopped and why."""
+
+from starlette.responses import Response
+
+from careplane.alignment import find_goals, find_items, find_moves
+from careplane.console.pages.page import Page
+from careplane.console.visit import Visit
+from careplane.records import Record
+from careplane.records.portfolio import Goal, RegisterItem
+
+MOVES_SHOWN = 20
+
+
+class GoalRow(Record, frozen=True):
+    """A goal with the uses linked to it and the funds committed to them (USD)."""
+
+    goal: Goal
+    items: tuple[RegisterItem, ...]
+    funding_usd: float
+
+
+def portfolio(visit: Visit) -> Response:
+    items = find_items(visit.context.store)
+    goals = find_goals(visit.context.store)
+    moves = find_moves(visit.context.store)
+    known = {goal.id for goal in goals}
+    rows = [_row(goal, items) for goal in goals]
+    titles = {item.id: item.title for item in items}
+    return visit.page(
+        "portfolio.html",
+        rows=rows,
+        orphans=[item for item in items if not known & set(item.goals)],
+        uncovered=[row.goal for row in rows if not row.items],
+        moves=[move for move in reversed(moves) if move.from_stage is not None][:MOVES_SHOWN],
+        stops=[move for move in reversed(moves) if move.to_stage in ("stopped", "retired")][:MOVES_SHOWN],
+        titles=titles,
+    )
+
+
+def _row(goal: Goal, items: list[RegisterItem]) -> GoalRow:
+    linked = tuple(item for item in items if goal.id in item.goals)
+    return GoalRow(goal=goal, items=linked, funding_usd=sum(item.funding_usd for item in linked))
+
+
+PAGES = (Page("/portfolio", portfolio, "portfolio"),)

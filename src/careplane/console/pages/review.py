@@ -1,0 +1,168 @@
+"""The review inbox, and the desk: the draft on the left, its sources on the right, accept, edit or reject."""
+
+from math import ceil, isfinite
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from careplane.console.draft import draft_lines
+from careplane.console.pages.counts import count_drafts
+from careplane.console.pages.page import Page
+from careplane.console.visit import Visit
+from careplane.errors import CareplaneError, Conflict, InputError, Refused
+from careplane.records.people import Role
+from careplane.records.run import ReviewAction, Run, Survey
+from careplane.workflow import find_runs, load_run, survey_due
+
+PAGE_ROWS = 25
+LONGEST_REVIEW_SECONDS = 3600.0
+ACTIONS: tuple[ReviewAction, ...] = ("accept", "edit", "reject")
+SEE_ALL: tuple[Role, ...] = ("owner",)
+
+
+def inbox(visit: Visit) -> Response:
+    reviewer = _whose(visit)
+    total = count_drafts(visit.context.store, reviewer)
+    pages = max(1, ceil(total / PAGE_ROWS))
+    page = min(max(1, visit.number("page", 1)), pages)
+    waiting = find_runs(
+        visit.context.store, status="draft", reviewer=reviewer, limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS
+    )
+    return visit.page("inbox.html", runs=waiting, total=total, page=page, pages=pages, everyone=reviewer is None)
+
+
+def desk(visit: Visit) -> Response:
+    run = _load(visit)
+    if run.status != "draft":
+        return visit.go(f"/review/{run.id}/done")
+    visit.context.ledger.append(
+        "draft_viewed", at=visit.now, run=run.id, app=run.app, actor=visit.context.ledger.pseudonym(visit.who)
+    )
+    return _desk(visit, run)
+
+
+async def answer(visit: Visit) -> Response:
+    """Take a review. On an error the page comes back with everything that was typed."""
+    run = await run_in_threadpool(_load, visit)
+    form = visit.form
+    action = next((name for name in ACTIONS if name == form.get("action")), None)
+    try:
+        if action is None:
+            raise InputError("Choose accept, edit or reject.", field="action")
+        await visit.context.review(
+            run.id,
+            action,
+            visit.who,
+            _seconds(form.get("seconds", ""), form.get("opened", ""), visit.context.wall_clock().timestamp()),
+            _newlines(form.get("final_text", "")) if action == "edit" else None,
+            form.get("reason") or None,
+            form.get("comment", "").strip(),
+        )
+    except Conflict:
+        raise
+    except CareplaneError as error:
+        return await run_in_threadpool(_desk, visit, run, error)
+    return visit.go(f"/review/{run.id}/done")
+
+
+def done(visit: Visit) -> Response:
+    run = _load(visit)
+    app = visit.app(run.app)
+    reviewed = run.review is not None and run.review.by == visit.who and run.survey is None
+    ask = reviewed and visit.context.answer_survey is not None
+    return visit.page(
+        "review_done.html",
+        run=run,
+        app=app,
+        ask=ask and survey_due(visit.context.store, app, visit.who, visit.now),
+        following=_following(visit),
+    )
+
+
+def questions(visit: Visit) -> Response:
+    """Take the answers to the three questions."""
+    run = _load(visit)
+    if visit.context.answer_survey is None or run.review is None or run.review.by != visit.who:
+        raise Refused(["Only the person who reviewed a draft answers for it."], "Review a draft of your own first.")
+    like, performance, easier = (_score(visit, name) for name in ("like", "performance", "easier"))
+    comment = visit.form.get("comment", "").strip()[:2000]
+    survey = Survey(like=like, performance=performance, easier=easier, comment=comment, at=visit.now)
+    visit.context.answer_survey(run.id, survey)
+    return visit.go("/review")
+
+
+def _desk(visit: Visit, run: Run, error: CareplaneError | None = None) -> Response:
+    app = visit.app(run.app)
+    form = visit.form
+    draft = run.draft
+    return visit.page(
+        "desk.html",
+        status=error.status if error else 200,
+        run=run,
+        app=app,
+        lines=draft_lines(draft) if draft else [],
+        whole=[finding for finding in draft.findings if finding.sentence is None] if draft else [],
+        error=error,
+        text=form.get("final_text") or (draft.text if draft else ""),
+        reason=form.get("reason", ""),
+        comment=form.get("comment", ""),
+        action=form.get("action", ""),
+        opened=form.get("opened") or f"{visit.context.wall_clock().timestamp():.0f}",
+    )
+
+
+def _load(visit: Visit) -> Run:
+    run = load_run(visit.context.store, visit.path("run"))
+    mine = _whose(visit)
+    if mine is not None and mine not in (run.event.user, run.review.by if run.review else None):
+        raise Refused(
+            ["This draft was written for somebody else."], "Its reviewer, or the owner of the app, can open it."
+        )
+    return run
+
+
+def _whose(visit: Visit) -> str | None:
+    """Whose drafts are shown: an account that stands for a clinician sees its own; an owner sees all."""
+    return None if set(SEE_ALL) & set(visit.account.roles) else visit.who
+
+
+def _following(visit: Visit) -> Run | None:
+    """The draft to review next."""
+    waiting = find_runs(visit.context.store, status="draft", reviewer=_whose(visit), limit=1)
+    return waiting[0] if waiting else None
+
+
+def _seconds(counted: str, opened: str, now: float) -> float:
+    """Active seconds: as counted in the browser, else since the page was opened; at most one hour."""
+    active, since = _float(counted), _float(opened)
+    seconds = active if active is not None else now - since if since is not None else 0.0
+    return min(max(0.0, seconds), LONGEST_REVIEW_SECONDS)
+
+
+def _float(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
+
+
+def _newlines(text: str) -> str:
+    """Browsers send CRLF in a textarea; a draft has LF."""
+    return text.replace("\r\n", "\n")
+
+
+def _score(visit: Visit, name: str) -> int:
+    given = visit.field(name)
+    if given not in ("1", "2", "3", "4", "5"):
+        raise InputError("Choose a number from 1 to 5.", field=name)
+    return int(given)
+
+
+PAGES = (
+    Page("/review", inbox, "review"),
+    Page("/review/{run}", desk, "review"),
+    Page("/review/{run}", answer, "review", "POST"),
+    Page("/review/{run}/done", done, "review"),
+    Page("/review/{run}/questions", questions, "review", "POST"),
+)
