@@ -1,0 +1,11 @@
+"""The PHI shield: what identifies a person stays inside, surrogates go out, originals come back.
+
+The chart says whose identifiers to look for; patterns find the rest. If the shield cannot do its work, nothing leaves.
+Output checks of drafts are in :mod:`careplane.shield.checks`.
+"""
+
+from careplane.shield.identifiers import Identifier, known_identifiers
+from careplane.shield.protection import Protected, protect
+from careplane.shield.restoring import Restorer
+
+__all__ = ["Identifier", "Protected", "Restorer", "known_identifiers", "protect"]
