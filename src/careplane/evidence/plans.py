@@ -1,0 +1,193 @@
+"""Plans: drafted from the app, locked by a hash before data are seen, amended only as a new version."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from careplane.errors import Conflict, InputError, NotFound
+from careplane.evidence.power import PowerInputs, power_sentence
+from careplane.ledger import Ledger
+from careplane.records.app import App
+from careplane.records.evidence import MeasureInfo, Plan, PlannedMeasure
+from careplane.store import Store, fetch, find, save, stamp
+from careplane.store.tables import plans
+
+ANALYSIS = (
+    "Intention to treat over all eligible events of all clusters, whether or not the app spoke: least squares on arm, "
+    "randomisation strata and the cluster's baseline mean; CR2 standard errors with Satterthwaite degrees of freedom; "
+    "beside it the exact randomisation test with its interval. Rows without a value are left out and reported by arm."
+)
+RULE = (
+    "Benefit: the interval excludes zero in the good direction and the estimate reaches the smallest worthwhile change. "
+    "No worthwhile effect: the interval excludes a worthwhile change; for a balancing measure, a worsening by that "
+    "margin. Harm: the interval lies on the bad side of zero. Otherwise inconclusive, with the weeks still needed."
+)
+
+
+def draft_plan(
+    app: App,
+    infos: Sequence[MeasureInfo],
+    units: Mapping[str, str],
+    start: date,
+    seed: int,
+    *,
+    alpha: float = 0.05,
+    power: PowerInputs | None = None,
+    ident: str | None = None,
+) -> Plan:
+    """A plan from what the app states and the library of measures.
+
+    Args:
+        app: the app; its ``measures`` and ``plan`` fields are the plan's defaults.
+        infos: the measures of the library.
+        units: stratum of each unit to randomise.
+        start: first day of the pilot (UTC); the baseline lies before it.
+        seed: of the allocation.
+        alpha: two-sided error of every interval.
+        power: of the primary measure's baseline; without it the power statement says "not computed".
+        ident: id of the plan; by default app and start.
+
+    Raises:
+        InputError: another design than cluster-randomised, a stratum with one unit, or no measure of the library.
+    """
+    design = app.spec.plan.design
+    if design != "cluster_randomised":
+        raise InputError(f"{design!r} cannot be planned yet; use cluster_randomised", field=f"{app.id}: plan.design")
+    strata = list(units.values())
+    alone = sorted(stratum for stratum in set(strata) if strata.count(stratum) < 2)
+    if not units or alone:
+        raise InputError(f"each stratum needs two units or more: {', '.join(alone) or 'no units given'}", field="units")
+    measures, unknown = _choose(app, {info.id: info for info in infos})
+    first = measures[0]
+    return Plan(
+        id=ident or f"{app.id}-{start:%Y%m%d}",
+        app=app.id,
+        version=1,
+        question=f"Does {app.spec.title} change {first.id} ({first.direction} is better) against usual work?",
+        design=design,
+        unit=app.spec.plan.unit,
+        clusters=tuple(sorted(units)),
+        strata={unit: units[unit] for unit in sorted(units)},
+        measures=measures,
+        equity=app.spec.measures.equity,
+        baseline_start=start - timedelta(days=app.spec.plan.baseline_days),
+        start=start,
+        end=start + timedelta(days=app.spec.plan.horizon_days),
+        seed=seed,
+        alpha=alpha,
+        analysis=ANALYSIS + (f" Named by the app but not in the library: {', '.join(unknown)}." if unknown else ""),
+        decision_rule=RULE,
+        power=power_sentence(power, len(units), len(set(strata)), alpha, first.unit, first.mcid),
+    )
+
+
+def _choose(app: App, library: Mapping[str, MeasureInfo]) -> tuple[tuple[PlannedMeasure, ...], list[str]]:
+    chosen, unknown = [], []
+    for role, names in (("primary", app.spec.measures.primary), ("balancing", app.spec.measures.balancing)):
+        known = [library[name] for name in names if name in library]
+        unknown += [name for name in names if name not in library]
+        if not known:
+            raise InputError(f"none of {', '.join(names)} is in the library of measures", field=f"{app.id}: {role}")
+        chosen += [
+            msgspec.convert(
+                {"id": info.id, "role": role, "unit": info.unit, "direction": info.direction, "mcid": info.mcid},
+                PlannedMeasure,
+            )
+            for info in known
+        ]
+    return tuple(chosen), unknown
+
+
+def plan_hash(plan: Plan) -> str:
+    """SHA-256 of the plan as canonical JSON (sorted keys), over everything but hash and lock."""
+    bare = msgspec.structs.replace(plan, hash="", locked_at=None, locked_by="")
+    return hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
+
+
+def save_draft(store: Store, plan: Plan) -> Plan:
+    """Keep a draft, replacing an earlier one of the same version.
+
+    Raises:
+        Conflict: that version is locked.
+    """
+    if plan.locked:
+        raise Conflict(f"Plan {plan.id} is locked; a draft is saved before it is locked.")
+    _write(store, plan)
+    return plan
+
+
+def lock_plan(store: Store, ledger: Ledger, plan: Plan, by: str, at: datetime) -> Plan:
+    """Lock a plan: hash, time and person, in the store and on the ledger. Locking the same plan again changes nothing.
+
+    Raises:
+        Conflict: this version is locked with another content; make a new version.
+    """
+    held = _held(store, plan)
+    digest = plan_hash(plan)
+    if held is not None and held.locked and held.hash == digest:
+        return held
+    locked = msgspec.structs.replace(plan, hash=digest, locked_at=at, locked_by=by)
+    _write(store, locked)
+    facts = {"plan": plan.id, "version": plan.version, "hash": digest}
+    ledger.append("plan.locked", at=at, app=plan.app, actor=ledger.pseudonym(by), facts=facts)
+    return locked
+
+
+def amend_plan(plan: Plan, **changes: object) -> Plan:
+    """A draft of the next version with some fields changed; the version before stays as it was locked."""
+    fresh = {"version": plan.version + 1, "hash": "", "locked_at": None, "locked_by": ""}
+    return msgspec.structs.replace(plan, **{**changes, **fresh})
+
+
+def load_plan(store: Store, plan_id: str) -> Plan:
+    """The newest version of a plan.
+
+    Raises:
+        NotFound: no plan has this id; names those that exist.
+    """
+    found = [plan for plan in find_plans(store) if plan.id == plan_id]
+    if not found:
+        known = ", ".join(plan.id for plan in find_plans(store)) or "none"
+        raise NotFound(f"There is no plan {plan_id!r}. Known: {known}.")
+    return found[0]
+
+
+def find_plans(store: Store, app: str | None = None) -> list[Plan]:
+    """The newest version of every plan (of an app), by id."""
+    where = () if app is None else (plans.c.app == app,)
+    with store.read() as connection:
+        rows = find(connection, plans, Plan, *where, order_by=(plans.c.id, plans.c.version))
+    return list({plan.id: plan for plan in rows}.values())
+
+
+def verify_lock(store: Store, plan: Plan) -> None:
+    """Refuse to compute on a plan that is not the one that was locked.
+
+    Raises:
+        Conflict: not locked, changed after locking, or not the plan that the store holds.
+    """
+    if not plan.locked:
+        raise Conflict(f"Plan {plan.id} is not locked; run: careplane plan lock {plan.id}")
+    held = _held(store, plan)
+    if plan_hash(plan) != plan.hash or held is None or plan_hash(held) != held.hash or held.hash != plan.hash:
+        raise Conflict(
+            f"Plan {plan.id} was changed after it was locked: its hash does not match. Nothing was computed."
+        )
+
+
+def _held(store: Store, plan: Plan) -> Plan | None:
+    with store.read() as connection:
+        return fetch(connection, plans, Plan, plans.c.id == plan.id, plans.c.version == plan.version)
+
+
+def _write(store: Store, plan: Plan) -> None:
+    """Write a version unless it is locked; read and write in one transaction."""
+    key = {"id": plan.id, "version": plan.version}
+    with store.write() as connection:
+        held = fetch(connection, plans, Plan, plans.c.id == plan.id, plans.c.version == plan.version)
+        if held is not None and held.locked:
+            raise Conflict(f"Plan {plan.id} version {plan.version} is locked; amend it as version {plan.version + 1}.")
+        locked_at = stamp(plan.locked_at) if plan.locked_at else None
+        save(connection, plans, plan, **key, app=plan.app, hash=plan.hash or None, locked_at=locked_at)
