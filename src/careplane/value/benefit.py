@@ -5,7 +5,7 @@ booked is cash. Coding intensity and visit volume are never a saving (evidence r
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from careplane.records.evidence import Effect, Result
@@ -16,13 +16,15 @@ from careplane.value.costs import PLATFORM, costs_by_category, count_drafts, fin
 
 LOADED_USD_PER_HOUR = 95.0
 """Loaded rate of the people whose time a measure counts; a default, until payroll rates are given."""
+STAFF_TIME = frozenset({"message_minutes"})
+"""Measures of staff time per event in the core library; a patient's wait is not one."""
 NEVER_A_SAVING = frozenset({"coding_intensity", "wrvu"})
 PLATFORM_SHARE = "platform share"
 MODEL_CALLS = "model calls"
 MODEL_USAGE = "model_usage"
 
 _HOURS = {"h": 1.0, "hour": 1.0, "min": 1 / 60, "minute": 1 / 60, "s": 1 / 3600, "second": 1 / 3600}
-_TIME_PER_EVENT = re.compile(r"(?P<time>h|hours?|min|minutes?|s|seconds?)\s*(?:/|per)\s*\w+")
+_TIME_PER_EVENT = re.compile(r"(?P<time>h|hours?|min|minutes?|s|seconds?)(?:\s*(?:/|per)\s*\w+)?")
 
 
 def value_of(
@@ -35,6 +37,7 @@ def value_of(
     usd_per_hour: float = LOADED_USD_PER_HOUR,
     capacity_share: float = 0.0,
     booked: Sequence[ValueLine] = (),
+    staff_time: Collection[str] = STAFF_TIME,
 ) -> Value:
     """Costs to date and value a year of one item.
 
@@ -47,6 +50,7 @@ def value_of(
         usd_per_hour: loaded rate of the people whose time is measured.
         capacity_share: share of the minutes that the schedule re-uses, 0 to 1, as the department states.
         booked: lines that finance booked, cash or capacity.
+        staff_time: the measures that count minutes of staff per event.
     """
     drafts, model_usd = count_drafts(store, item.id)
     costs = _costs(store, item.id, at, drafts, model_usd)
@@ -54,7 +58,8 @@ def value_of(
     lines = list(booked)
     if result is not None and messages_per_year is not None:
         for effect in result.effects:
-            lines += time_value(item.id, effect, messages_per_year, usd_per_hour, capacity_share)
+            if effect.measure in staff_time:
+                lines += time_value(item.id, effect, messages_per_year, usd_per_hour, capacity_share)
     return Value(
         item=item.id,
         cost_total=total,
@@ -71,7 +76,7 @@ def time_value(
 ) -> list[ValueLine]:
     """The staff time that an effect saves in a year, in USD with the effect's interval; negative when it costs time.
 
-    Only measures of time per event (``min/message``) are staff time; a wait (``h``) is not.
+    Empty for a unit that is not time, and for what is never a saving.
     """
     hours = hours_per_event(effect.unit)
     if hours is None or effect.measure in NEVER_A_SAVING:
@@ -98,7 +103,7 @@ def time_value(
 
 
 def hours_per_event(unit: str) -> float | None:
-    """Hours in one unit of a measure of time per event; ``None`` for any other unit."""
+    """Hours in one unit of time (``min``, ``s/message``); ``None`` for any other unit."""
     found = _TIME_PER_EVENT.fullmatch(unit.strip().lower())
     if found is None:
         return None
