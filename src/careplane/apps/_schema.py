@@ -29,7 +29,9 @@ _TYPES = {
 
 def schema() -> JSON:
     """The JSON Schema (2020-12) of ``app.yaml``, generated from the records."""
-    return {"$schema": DIALECT, "title": "Careplane app.yaml", **msgspec.json.schema(AppSpec)}
+    made = {"$schema": DIALECT, "title": "Careplane app.yaml", **msgspec.json.schema(AppSpec)}
+    plain: JSON = msgspec.json.decode(msgspec.json.encode(made))
+    return plain
 
 
 def schema_problems(source: Source) -> Iterator[ManifestError]:

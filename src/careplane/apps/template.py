@@ -24,8 +24,9 @@ SPLIT = "---user---"
 MAX_CHARACTERS = 60_000
 MAX_SECONDS = 2.0
 MAX_LOOPS = 2
-GIVEN_NAMES = ("title", "today", "unit", "sources")
-"""Names every template has: the app's title, the day of the event, the unit, all numbered sources."""
+GIVEN_NAMES = ("title", "today", "language", "unit", "sources")
+"""Names every template has: the app's title, the day of the event, the patient's language, the unit, all
+numbered sources."""
 
 _FILTERS = ("default", "first", "join", "last", "length", "lower", "title", "trim", "truncate", "upper")
 _FORBIDDEN: tuple[tuple[type[nodes.Node], str], ...] = (

@@ -47,7 +47,8 @@ def stop(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, reaso
         connection.execute(
             insert(kill_switches).values(scope=scope, target=target, at=stamp(at), by=by, reason=reason.strip())
         )
-    ledger.append("switch.stopped", at=at, actor=by, app=_app(scope, target), facts={"scope": scope, "target": target})
+    facts = {"scope": scope, "target": target}
+    ledger.append("switch.stopped", at=at, actor=by, app=_app(scope, target), facts=facts)
 
 
 def release(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, at: datetime) -> None:
@@ -63,7 +64,8 @@ def release(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, at
             raise NotFound(f"The {scope} {target} is not stopped.")
         if held.by == by:
             raise Refused([f"{by} stopped it."], "Another person must release the stop.")
-        ledger.append("switch.released", at=at, actor=by, app=_app(scope, target), facts={"scope": scope, "target": target})
+        facts = {"scope": scope, "target": target}
+        ledger.append("switch.released", at=at, actor=by, app=_app(scope, target), facts=facts)
         connection.execute(delete(kill_switches).where(_is(scope, target)))
 
 

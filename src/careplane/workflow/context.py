@@ -20,6 +20,8 @@ from careplane.records.run import Event, Source
 MESSAGE = "message"
 """The ``as_name`` of the rule that reads the untrusted message; it is quoted apart and is no source to cite."""
 
+DEFAULT_LANGUAGE = "en"
+
 RESTRICTED = frozenset({"R", "V"})
 SENSITIVE = frozenset({"42CFRPart2", "ETH", "ETHUD", "HIV", "OPIOIDUD", "PSY", "PSYTHPN", "SDV", "SUD"})
 """Codes of HL7 v3 Confidentiality and ActCode (sensitivity policy) whose resources no app reads."""
@@ -35,6 +37,7 @@ class Context:
     sources: tuple[Source, ...] = ()
     by_name: dict[str, tuple[Source, ...]] = field(default_factory=dict)
     message: str = ""
+    language: str = DEFAULT_LANGUAGE
     chart: tuple[JSON, ...] = ()
     withheld: int = 0
 
@@ -46,12 +49,13 @@ async def read_context(fhir: FhirReader, app: App, event: Event) -> Context:
     kept = [[resource for resource in part if _may_pass(resource, event)] for part in found]
     sources: list[Source] = []
     by_name: dict[str, tuple[Source, ...]] = {}
-    message = ""
+    message, language = "", DEFAULT_LANGUAGE
     for rule, resources in zip(rules, kept, strict=True):
         chosen = [select_fields(resource, rule.fields) for resource in resources]
         if rule.as_name == MESSAGE:
             message = "\n".join(_message(resource) for resource in chosen)
             continue
+        language = next(filter(None, map(_language, chosen)), language)
         fresh = tuple(_source(len(sources) + index, resource) for index, resource in enumerate(chosen, start=1))
         sources.extend(fresh)
         by_name[rule_name(rule.resource, rule.as_name)] = fresh
@@ -59,6 +63,7 @@ async def read_context(fhir: FhirReader, app: App, event: Event) -> Context:
         sources=tuple(sources),
         by_name=by_name,
         message=message,
+        language=language,
         chart=await _chart(fhir, event, [resource for part in kept for resource in part]),
         withheld=sum(map(len, found)) - sum(map(len, kept)),
     )
@@ -89,6 +94,15 @@ def _may_pass(resource: JSON, event: Event) -> bool:
         return False
     labels = {label.get("code") for label in resource.get("meta", {}).get("security", ())}
     return not labels & (RESTRICTED | SENSITIVE)
+
+
+def _language(resource: JSON) -> str | None:
+    """The two letters of a Patient's (preferred) language, where the app may read it."""
+    spoken = resource.get("communication", ()) if resource["resourceType"] == "Patient" else ()
+    for one in sorted(spoken, key=lambda item: not item.get("preferred", False)):
+        for coding in one.get("language", {}).get("coding", ()):
+            return str(coding.get("code", ""))[:2].lower() or None
+    return None
 
 
 def _message(resource: JSON) -> str:

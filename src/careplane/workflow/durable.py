@@ -10,6 +10,8 @@ import asyncio
 import logging
 import sqlite3
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -49,6 +51,9 @@ class Durable:
         """
         if _workers:
             raise Conflict("A durable worker runs in this process already.")
+        _apart(self._launch)
+
+    def _launch(self) -> None:
         with closing(sqlite3.connect(self._file)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         _workers.append(self)
@@ -84,7 +89,7 @@ class Durable:
 
     def stop(self) -> None:
         """End the engine; what is under way is taken up by the next start."""
-        DBOS.destroy()
+        _apart(DBOS.destroy)
         _workers.remove(self)
 
     async def process(self, app: str, ident: str) -> None:
@@ -108,6 +113,12 @@ _workers: list[Durable] = []
 @DBOS.workflow(name="careplane.process")
 async def _process(app: str, ident: str) -> None:
     await _workers[0].process(app, ident)
+
+
+def _apart(act: Callable[[], None]) -> None:
+    """Do something in a thread of its own: the engine refuses these calls where an event loop runs, as in a server."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(act).result()
 
 
 def _key(event: Event) -> str:

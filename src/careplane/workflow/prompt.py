@@ -8,13 +8,13 @@ from careplane.records.run import Event, ModelRequest, Source
 from careplane.workflow.context import MESSAGE, Context
 
 _CITATION = re.compile(r"\[(\d[\d,\s]*)\]")
-_TASK = re.compile(r"^(\s*)TASK:", re.MULTILINE | re.IGNORECASE)
+_DIRECTIVE = re.compile(r"\b(TASK|LANGUAGE):", re.IGNORECASE)
 
 
 def neutralise(text: str) -> str:
-    """Untrusted text that can no longer pose as a part of the prompt: no markers, no citations, no task line."""
+    """Untrusted text that can no longer pose as a part of the prompt: no markers, no citations, no directives."""
     text = text.replace("<", "‹").replace(">", "›").replace("---user---", "- user -")
-    return _TASK.sub(r"\1Task -", _CITATION.sub(r"(\1)", text)).strip()
+    return _DIRECTIVE.sub(r"\1 -", _CITATION.sub(r"(\1)", text)).strip()
 
 
 def model_request(app: App, event: Event, context: Context, run: str) -> ModelRequest:
@@ -30,6 +30,7 @@ def model_request(app: App, event: Event, context: Context, run: str) -> ModelRe
         {
             "title": spec.title,
             "today": event.at.date().isoformat(),
+            "language": context.language,
             "unit": event.unit or "",
             "sources": tuple(map(_quoted, context.sources)),
             MESSAGE: neutralise(context.message),

@@ -18,6 +18,9 @@ from careplane.workflow.run import check_text
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.writeback import write_back
 
+_OF_MODELS = frozenset({"truncated"})
+"""Checks for faults that only a model's text can have: people may end with their name and no full stop."""
+
 _STATUS: dict[ReviewAction, RunStatus] = {"accept": "accepted", "edit": "edited", "reject": "rejected"}
 
 
@@ -96,7 +99,12 @@ def _may_sign(runtime: Runtime, app: App, run: Run, draft: Draft, text: str) -> 
     if halt is not None:
         raise Refused([f"The app is stopped: {halt}"], "Reject the draft, or work the manual way.")
     findings = check_text(runtime, app, text, draft.sources, draft.message).findings
-    critical = [finding.text for finding in findings if finding.severity == "critical"]
+    edited = text != draft.text
+    critical = [
+        finding.text
+        for finding in findings
+        if finding.severity == "critical" and not (edited and finding.check in _OF_MODELS)
+    ]
     if critical:
         raise Refused(critical, "Edit the text so that this no longer stands, or reject the draft.")
 

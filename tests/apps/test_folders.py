@@ -1,0 +1,143 @@
+"""Reading and checking app folders: what ships passes, and each mistake is told with its line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import careplane.apps
+from careplane.apps import check_app, new_app, read_app, schema
+from careplane.apps.cases import read_cases
+from careplane.codecs.lesson import parse_lesson
+from careplane.errors import Conflict, InputError, ManifestError
+from careplane.records.run import Source
+from careplane.shield.checks import Checked, run_checks, sentences
+
+SHELF = Path(careplane.apps.__file__).parent
+SHIPPED = sorted(path.parent.name for path in SHELF.glob("*/app.yaml"))
+COMPLETE = ("bed_huddle", "discharge_summary", "portal_reply", "previsit_summary")
+GOALS = ("access", "equity", "margin", "safety", "workforce")
+REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference/app.schema.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return new_app(tmp_path, "my_idea")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_app_has_no_problem(name: str) -> None:
+    assert check_app(SHELF / name, goals=GOALS) == []
+
+
+def test_four_apps_are_complete() -> None:
+    apps = {name: read_app(SHELF / name) for name in SHIPPED}
+    assert tuple(name for name, app in apps.items() if app.runnable) == COMPLETE
+    for name in COMPLETE:
+        assert 4 <= len(parse_lesson(apps[name].lesson or "").questions) <= 5
+        assert read_cases(SHELF / name)
+
+
+def test_published_schema_is_current() -> None:
+    assert json.loads(REFERENCE.read_text()) == schema()
+
+
+def test_new_app_passes_its_check(folder: Path) -> None:
+    assert check_app(folder) == []
+    with pytest.raises(Conflict):
+        new_app(folder.parent, "my_idea")
+    with pytest.raises(InputError):
+        new_app(folder.parent, "My-Idea")
+
+
+def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def act(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1))
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("change", "file", "field", "words"),
+    [
+        (edit("app.yaml", "owner:", "ownr:"), "app.yaml", "ownr", "Did you mean 'owner'?"),
+        (edit("app.yaml", "kind: manual", "kind: scheduel"), "app.yaml", "trigger.kind", "Did you mean 'schedule'?"),
+        (edit("app.yaml", "patient_impact: 1", "patient_impact: 9"), "app.yaml", "tier.patient_impact", "3 or less"),
+        (edit("app.yaml", "kind: manual", "kind: schedule"), "app.yaml", "trigger.cron", "five fields"),
+        (edit("app.yaml", "kind: manual", "kind: event"), "app.yaml", "trigger.on", "must name"),
+        (edit("app.yaml", "goals: [workforce]", "goals: [fame]"), "app.yaml", "goals[0]", "not a goal"),
+        (edit("app.yaml", "id: my_idea", "id: your_idea"), "app.yaml", "id", "folder is named"),
+        (edit("app.yaml", "_id={patient}", "name=x"), "app.yaml", "context[0].search", "minimum necessary"),
+        (edit("app.yaml", "title:", "id: again\ntitle:"), "app.yaml", "id", "twice"),
+        (edit("app.yaml", "title:", "\ttitle:"), "app.yaml", None, "not valid YAML"),
+        (edit("app.yaml", "goals: [workforce]", "goals: []"), "app.yaml", "goals", "1 or more"),
+        (edit("prompt.md", "{{ today }}", "{{ weather }}"), "prompt.md", None, "uses 'weather'"),
+        (edit("prompt.md", "{{ today }}", "{{ today.__class__() }}"), "prompt.md", None, "calls a function"),
+        (edit("prompt.md", "{{ today }}", "{{ 'x' * 999999999 }}"), "prompt.md", None, "multiplies"),
+        (edit("prompt.md", "{% endfor %}", ""), "prompt.md", None, "not a valid template"),
+        (edit("prompt.md", "---user---", ""), "prompt.md", None, "---user---"),
+        (edit("lesson.md", "- [x]", "- [ ]"), "lesson.md", None, "exactly one right option"),
+        (edit("cases/one_condition.yaml", "expect:", "expects:"), "one_condition.yaml", None, "expect"),
+    ],
+)
+def test_mistake_is_told_with_its_place(
+    folder: Path, change: Callable[[Path], None], file: str, field: str | None, words: str
+) -> None:
+    change(folder)
+    problems = check_app(folder, goals=GOALS)
+    told = [problem for problem in problems if problem.field == field and words in problem.message]
+    assert told, [str(problem) for problem in problems]
+    assert Path(told[0].file or "").name == file
+    assert told[0].line is not None
+
+
+def test_line_is_the_line_of_the_mistake(folder: Path) -> None:
+    lines = (folder / "app.yaml").read_text().splitlines()
+    number = next(n for n, line in enumerate(lines, start=1) if "reach: 1" in line)
+    edit("app.yaml", "reach: 1", "reach: lots")(folder)
+    (problem,) = check_app(folder)
+    assert (problem.line, problem.field) == (number, "tier.reach")
+    with pytest.raises(ManifestError, match=f"app.yaml:{number}: tier.reach"):
+        read_app(folder)
+
+
+def test_all_problems_come_at_once(folder: Path) -> None:
+    edit("app.yaml", "owner:", "ownr:")(folder)
+    edit("app.yaml", "reach: 1", "reach: lots")(folder)
+    assert [problem.field for problem in check_app(folder)] == [None, "ownr", "tier.reach"]
+
+
+def test_hash_follows_each_text(folder: Path) -> None:
+    seen = {read_app(folder).hash}
+    for name in ("app.yaml", "prompt.md", "lesson.md"):
+        with (folder / name).open("a") as file:
+            file.write("\n")
+        seen.add(read_app(folder).hash)
+    assert len(seen) == 4
+
+
+def test_key_named_on_is_not_a_boolean(folder: Path) -> None:
+    edit("app.yaml", "kind: manual", "kind: event\n  on: Communication.received")(folder)
+    assert read_app(folder).spec.trigger.on == "Communication.received"
+
+
+CASES = [(name, title) for name in COMPLETE for title, case in read_cases(SHELF / name).items() if case.draft]
+
+
+@pytest.mark.parametrize(("name", "title"), CASES)
+def test_seeded_fault_is_found_by_the_checks(name: str, title: str) -> None:
+    case = read_cases(SHELF / name)[title]
+    sources = tuple(
+        Source(n=n, reference=f"Basic/{n}", label="Basic", text=text) for n, text in enumerate(case.sources, start=1)
+    )
+    checked = Checked(
+        text=case.draft or "",
+        sentences=sentences(case.draft or ""),
+        sources=sources,
+        output=read_app(SHELF / name).spec.output,
+        request_text=case.message,
+    )
+    assert set(case.expect.findings) <= {finding.check for finding in run_checks(checked)}
