@@ -1,0 +1,97 @@
+"""Settings: precedence, helpful errors, secrets that stay secret."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from careplane.cli.settings import command
+from careplane.errors import SettingsError
+from careplane.settings import ROWS, read_settings
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A settings file with a few values."""
+    path = tmp_path / "careplane.toml"
+    path.write_text('port = 9000\nsite_name = "From the file"\nsession_hours = 8\n', encoding="utf-8")
+    return path
+
+
+def test_defaults_are_complete() -> None:
+    settings = read_settings({})
+    assert all(settings.origin(row.name) == "default" for row in ROWS)
+    assert settings.text("host") == "127.0.0.1"
+    assert settings.database_url == "sqlite:///.careplane/careplane.db"
+
+
+def test_environment_wins_over_file_and_options_over_both(file: Path) -> None:
+    settings = read_settings({"CAREPLANE_PORT": "9100"}, file, site_name="From the option")
+    assert (settings.number("port"), settings.origin("port")) == (9100, "environment")
+    assert settings.text("site_name") == "From the option"
+    assert (settings.number("session_hours"), settings.origin("session_hours")) == (8.0, "file")
+
+
+def test_config_variable_names_the_file(file: Path) -> None:
+    assert read_settings({"CAREPLANE_CONFIG": str(file)}).number("port") == 9000
+
+
+def test_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        read_settings({"CAREPLANE_CONFIG": str(tmp_path / "none.toml")})
+
+
+@pytest.mark.parametrize("source", ["file", "environment", "option"])
+def test_unknown_key_names_the_nearest(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "careplane.toml"
+    path.write_text("prot = 1\n" if source == "file" else "", encoding="utf-8")
+    environment = {"CAREPLANE_PROT": "1"} if source == "environment" else {}
+    options: dict[str, int] = {"prot": 1} if source == "option" else {}
+    with pytest.raises(SettingsError, match="nearest is 'port'"):
+        read_settings(environment, path, **options)
+
+
+@pytest.mark.parametrize(("line", "expected"), [('port = "many"', "whole number"), ("port = true", "whole number")])
+def test_wrong_type_says_where_and_what(line: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "careplane.toml"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(SettingsError, match=rf"careplane\.toml: port: .*{expected}"):
+        read_settings({}, path)
+
+
+def test_broken_toml_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "careplane.toml"
+    path.write_text("port = = 1", encoding="utf-8")
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        read_settings({}, path)
+
+
+def test_secret_file_must_be_private(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("s3cret\n", encoding="utf-8")
+    key.chmod(0o640)
+    settings = read_settings({"CAREPLANE_OPENAI_API_KEY_FILE": str(key)})
+    with pytest.raises(SettingsError, match="chmod 600"):
+        settings.secret("openai_api_key")
+    key.chmod(0o600)
+    assert settings.secret("openai_api_key") == "s3cret"
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_command_never_prints_a_secret(flags: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAREPLANE_OPENAI_API_KEY", "s3cret")
+    shown = CliRunner().invoke(command, flags)
+    assert shown.exit_code == 0
+    assert "s3cret" not in shown.output
+    assert "(set)" in shown.output
+
+
+def test_command_shows_every_setting_in_80_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = CliRunner().invoke(command).output
+    assert max(map(len, text.splitlines())) <= 80
+    listed = json.loads(CliRunner().invoke(command, ["--json"]).output)
+    assert [row["name"] for row in listed] == [row.name for row in ROWS]
+    assert all(row.name in text for row in ROWS)
