@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,9 +52,10 @@ NAMES = ("patient_impact", "autonomy", "audience", "data", "reach")
 scores = st.builds(TierAnswers, **{name: st.integers(0, 3) for name in NAMES})
 
 
-def answers(total: int, **overrides: bool) -> TierAnswers:
-    parts = [min(3, max(0, total - 3 * n)) for n in range(5)]
-    return TierAnswers(**dict(zip(NAMES, parts, strict=True)), **overrides)
+def answers(total: int) -> TierAnswers:
+    """Answers whose scores sum to ``total``."""
+    first, second, third, fourth, fifth = (min(3, max(0, total - 3 * n)) for n in range(5))
+    return TierAnswers(patient_impact=first, autonomy=second, audience=third, data=fourth, reach=fifth)
 
 
 @pytest.mark.parametrize(("total", "expected"), [(0, 1), (4, 1), (5, 2), (8, 2), (9, 3), (15, 3)])
@@ -63,7 +65,7 @@ def test_cut_points(total: int, expected: int) -> None:
 
 @pytest.mark.parametrize("override", OVERRIDES)
 def test_each_override_makes_tier_three(override: str) -> None:
-    rated = tier(answers(0, **{override: True}))
+    rated = tier(msgspec.structs.replace(answers(0), **{override: True}))
     assert (rated.tier, rated.path) == (3, "full_review")
     assert OVERRIDES[override] in rated.reasons
 
