@@ -25,7 +25,12 @@ def assign(store: Store, ledger: Ledger, plan: Plan, at: datetime) -> tuple[Assi
         for one in drawn:
             insert_new(connection, assignments, one, plan=one.plan, unit=one.unit, arm=one.arm)
     chosen = [one.unit for one in drawn if one.arm == "intervention"]
-    facts = {"plan": plan.id, "hash": plan.hash, "seed": plan.seed, "intervention": " ".join(chosen)}
+    facts: dict[str, str | int] = {
+        "plan": plan.id,
+        "hash": plan.hash,
+        "seed": plan.seed,
+        "intervention": " ".join(chosen),
+    }
     ledger.append("plan.assigned", at=at, app=plan.app, facts=facts)
     return drawn
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
+from msgspec.structs import replace
 
 from careplane.errors import InputError, Refused
-from careplane.estimators import Estimator
+from careplane.estimators import ClusterData, Estimator
 from careplane.evidence.patients import UNKNOWN
 from careplane.evidence.trial import Mask, Trial
 from careplane.records.evidence import EquityRow, Plan
@@ -19,11 +20,11 @@ def equity_rows(
     """One row per group of a dimension, the largest first."""
     group = np.array([group_of.get(patient, UNKNOWN) for patient in trial.patient], dtype=object)
     masks: dict[str, Mask] = {str(name): (group == name) & trial.measured for name in np.unique(group)}
-    sizes = {name: tuple(int((mask & trial.arm(arm)).sum()) for arm in (0, 1)) for name, mask in masks.items()}
-    hidden = withheld({name: (size[0], size[1]) for name, size in sizes.items()}, plan.small_cell)
+    sizes = {name: (int((mask & trial.arm(0)).sum()), int((mask & trial.arm(1)).sum())) for name, mask in masks.items()}
+    hidden = withheld(sizes, plan.small_cell)
     rows = []
     for name in sorted(masks, key=lambda name: (-sum(sizes[name]), name)):
-        row = EquityRow(
+        empty = EquityRow(
             plan=plan.id,
             measure=measure,
             dimension=dimension,
@@ -34,15 +35,15 @@ def equity_rows(
             ci_high=None,
             withheld=hidden.get(name, ""),
         )
-        rows.append(row if row.withheld else _estimated(row, trial, masks[name], plan, estimator))
+        rows.append(empty if name in hidden else _filled(empty, trial.data(plan, masks[name]), estimator))
     return tuple(rows)
 
 
 def withheld(sizes: Sizes, small: int) -> dict[str, str]:
     """Why which groups are withheld.
 
-    A group with fewer than ``small`` rows in an arm is withheld; then further groups, the smallest first, until at least
-    two are and together they have ``small`` rows in each arm, so that no difference from a total reveals a small one.
+    A group with fewer than ``small`` rows in an arm is withheld; then further groups, the smallest first, until at
+    least two are and together they have ``small`` rows in each arm, so that no difference from a total reveals one.
 
     Args:
         sizes: rows of each group by arm.
@@ -60,11 +61,9 @@ def withheld(sizes: Sizes, small: int) -> dict[str, str]:
     return hidden
 
 
-def _estimated(row: EquityRow, trial: Trial, mask: Mask, plan: Plan, estimator: Estimator) -> EquityRow:
-    base = {"plan": row.plan, "measure": row.measure, "dimension": row.dimension, "group": row.group}
+def _filled(row: EquityRow, data: ClusterData, estimator: Estimator) -> EquityRow:
     try:
-        found = estimator(trial.data(plan, mask))
+        found = estimator(data)
     except (Refused, InputError):
-        none = {"estimate": None, "ci_low": None, "ci_high": None}
-        return EquityRow(**base, **none, n=int(mask.sum()), withheld="too few clusters for an interval")
-    return EquityRow(**base, n=found.n, estimate=found.estimate, ci_low=found.ci_low, ci_high=found.ci_high)
+        return replace(row, n=len(data.y), withheld="too few clusters for an interval")
+    return replace(row, n=found.n, estimate=found.estimate, ci_low=found.ci_low, ci_high=found.ci_high)

@@ -20,9 +20,10 @@ ANALYSIS = (
     "beside it the exact randomisation test with its interval. Rows without a value are left out and reported by arm."
 )
 RULE = (
-    "Benefit: the interval excludes zero in the good direction and the estimate reaches the smallest worthwhile change. "
-    "No worthwhile effect: the interval excludes a worthwhile change; for a balancing measure, a worsening by that "
-    "margin. Harm: the interval lies on the bad side of zero. Otherwise inconclusive, with the weeks still needed."
+    "Benefit: the interval excludes zero in the good direction and the estimate reaches the smallest worthwhile "
+    "change. No worthwhile effect: the interval excludes a worthwhile change; for a balancing measure, a worsening "
+    "by that margin. Harm: the interval lies on the bad side of zero. Otherwise inconclusive, with the "
+    "weeks still needed."
 )
 
 
@@ -130,7 +131,7 @@ def lock_plan(store: Store, ledger: Ledger, plan: Plan, by: str, at: datetime) -
         return held
     locked = msgspec.structs.replace(plan, hash=digest, locked_at=at, locked_by=by)
     _write(store, locked)
-    facts = {"plan": plan.id, "version": plan.version, "hash": digest}
+    facts: dict[str, str | int] = {"plan": plan.id, "version": plan.version, "hash": digest}
     ledger.append("plan.locked", at=at, app=plan.app, actor=ledger.pseudonym(by), facts=facts)
     return locked
 

@@ -42,7 +42,7 @@ def power_sentence(inputs: PowerInputs | None, clusters: int, strata: int, alpha
     found = detectable_difference(inputs, clusters, strata, alpha)
     reach = "reaches" if found <= mcid else "does not reach"
     return (
-        f"{clusters} clusters of about {inputs.cluster_size:,.0f} with SD {inputs.sd:.3g} {unit} and ICC {inputs.icc:.3g} "
-        f"find a difference of {found:.2f} {unit} with 80 % power (two-sided {alpha:g}); that {reach} the smallest "
-        f"worthwhile change of {mcid:g} {unit}."
+        f"{clusters} clusters of about {inputs.cluster_size:,.0f} with SD {inputs.sd:.3g} {unit} and ICC "
+        f"{inputs.icc:.3g} find a difference of {found:.2f} {unit} with 80 % power (two-sided {alpha:g}); that {reach} "
+        f"the smallest worthwhile change of {mcid:g} {unit}."
     )

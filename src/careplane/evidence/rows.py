@@ -74,7 +74,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Rows:
     return Rows(at=np.asarray(found["at"], dtype=np.int64), value=value, **texts)
 
 
-def _texts(column: np.ma.MaskedArray[tuple[int], np.dtype[np.object_]]) -> Texts:
+def _texts(column: NDArray[np.object_]) -> Texts:
     return np.asarray(np.ma.filled(column, ""), dtype=object)
 
 

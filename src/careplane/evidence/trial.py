@@ -36,7 +36,7 @@ class Trial:
 
     def arm(self, treated: int) -> Mask:
         """Rows of an arm."""
-        return self.treated == treated
+        return np.equal(self.treated, treated)
 
     def data(self, plan: Plan, rows: Mask) -> ClusterData:
         """What an estimator takes: some of the measured rows."""

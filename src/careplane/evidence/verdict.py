@@ -1,7 +1,7 @@
 """From an interval to a verdict in words, and how far the design can be trusted.
 
-For the verdict an effect is turned so that positive is good. ``mcid`` is the smallest worthwhile change; for a balancing
-measure it is the margin by which it may get worse (non-inferiority).
+For the verdict an effect is turned so that positive is good. ``mcid`` is the smallest worthwhile change; for a
+balancing measure it is the margin by which it may get worse (non-inferiority).
 """
 
 from dataclasses import dataclass
