@@ -129,7 +129,7 @@ def test_groups_average_to_the_whole(dataset: Path, staff: Staff) -> None:
     race = true_effects_by_race(dataset, Drafts())
     assert fmean(race[row.race]["msg_turnaround"] for row in pilot) == pytest.approx(whole)
     language = true_effects_by_language(dataset, Drafts())
-    assert language["English"]["msg_turnaround"] < language["Spanish"]["msg_turnaround"] < 0
+    assert language["en"]["msg_turnaround"] < language["es"]["msg_turnaround"] < 0
 
 
 @pytest.mark.parametrize("shares", [{"offered": 1.2}, {"caution": 0.7, "critical": 0.5}, {"critical": -0.1}])

@@ -2,12 +2,10 @@
 
 import hashlib
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import orjson
@@ -15,9 +13,9 @@ import orjson
 from careplane.errors import Conflict, DataError
 from careplane.records import JSON, Record
 from careplane.sandbox.behaviour import Outcomes, Parameters, outcomes
-from careplane.sandbox.chart import Measured, chart
-from careplane.sandbox.content import read
+from careplane.sandbox.chart import chart
 from careplane.sandbox.erp import erp
+from careplane.sandbox.history import History
 from careplane.sandbox.messages import Message, messages
 from careplane.sandbox.people import people, people_resources
 from careplane.sandbox.portfolio import portfolio
@@ -136,45 +134,6 @@ def _write(scenario: Scenario, folder: Path, progress: Progress) -> Manifest:
     _lines(folder / "inbox" / "Communication.ndjson", inbox)
     _tables(scenario, organisation, truth, folder)
     return _seal(scenario, folder, dict(sorted(history.counts.items())), len(inbox))
-
-
-class History:
-    """The NDJSON files of ``fhir/``, one per resource type, written as resources come; remembers lab results."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self.counts: Counter[str] = Counter()
-        self.results: dict[str, list[Measured]] = {}
-        self._folder = folder
-        self._files: dict[str, IO[bytes]] = {}
-        self._stack = ExitStack()
-        self._labs = {lab["loinc"]: key for key, lab in read("terms")["labs"].items()}
-
-    def __enter__(self) -> "History":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def add(self, resources: Iterable[JSON]) -> None:
-        """Write resources to the file of their type."""
-        for body in resources:
-            kind = body["resourceType"]
-            if kind not in self._files:
-                path = self._folder / f"{kind}.ndjson"
-                self._files[kind] = self._stack.enter_context(path.open("wb"))
-            self._files[kind].write(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE))
-            self.counts[kind] += 1
-            if kind == "Observation":
-                self._remember(body)
-
-    def _remember(self, observation: JSON) -> None:
-        key = self._labs.get(observation["code"]["coding"][0]["code"])
-        if key:
-            at = datetime.fromisoformat(observation["effectiveDateTime"][:19])
-            held = self.results.setdefault(observation["subject"]["reference"], [])
-            held.append(Measured(key, observation["valueQuantity"]["value"], at))
-            held.sort(key=lambda result: result.at)
 
 
 def _truth(scenario: Scenario, written: list[Message]) -> Truth:

@@ -16,8 +16,6 @@ from careplane.errors import DataError, InputError
 from careplane.records import Record
 from careplane.sandbox.behaviour import Outcomes, Parameters, Quality, p_used
 
-LANGUAGES = {"en": "English", "es": "Spanish"}
-
 
 class Truth(Record, frozen=True):
     """The content of ``truth.json``."""
@@ -83,8 +81,8 @@ def true_effects(folder: Path, drafts: Drafts, messages: frozenset[str] | None =
 
 
 def true_effects_by_language(folder: Path, drafts: Drafts) -> dict[str, dict[str, float]]:
-    """True effects by the patient's preferred language: English, Spanish, Other."""
-    return _grouped(folder, drafts, lambda row: LANGUAGES.get(row.language, "Other"))
+    """True effects by the patient's preferred language (BCP 47 code)."""
+    return _grouped(folder, drafts, lambda row: row.language)
 
 
 def true_effects_by_race(folder: Path, drafts: Drafts) -> dict[str, dict[str, float]]:
