@@ -1,0 +1,86 @@
+"""The output checks, on small labelled cases; the figures of the shield's README come from ``labelled.json``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from careplane.records.app import Output
+from careplane.records.run import Finding, Source
+from careplane.shield.checks import CHECKS, Checked, run_checks, sentences
+from careplane.shield.safety import strip_links
+
+CASES = json.loads((Path(__file__).parent / "labelled.json").read_text(encoding="utf-8"))
+SOURCES = tuple(
+    Source(n=n, reference=f"X/{n}", label=line["label"], text=line["text"], date=line.get("date"))
+    for n, line in enumerate(CASES["sources"], start=1)
+)
+
+
+def findings(text: str, message: str = "", **output: Any) -> tuple[Finding, ...]:
+    settings = {"kind": "text", "min_words": 0, "citations": "required", **output}
+    checked = Checked(
+        text=text, sentences=sentences(text), sources=SOURCES, output=Output(**settings), request_text=message
+    )
+    return run_checks(checked)
+
+
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: case["draft"][:50])
+def test_labelled(case: dict[str, Any]) -> None:
+    found = {finding.check for finding in findings(case["draft"], case.get("message", ""))}
+    assert found == set(case["checks"])
+
+
+def test_length_grade_and_phrases() -> None:
+    text = (
+        "Consequently, antihypertensive pharmacotherapy necessitates individualised multidisciplinary reconsideration."
+    )
+    found = findings(
+        f"{text} {text}",
+        citations="none",
+        max_words=5,
+        max_reading_grade=8.0,
+        required_phrases=("call us",),
+        forbidden_phrases=("Pharmacotherapy",),
+    )
+    assert [f.check for f in found if f.check == "phrases"] == ["phrases", "phrases"]
+    assert {"length", "phrases"} <= {finding.check for finding in found}
+    assert "reading_grade" in {f.check for f in findings(f"{text} " * 3, citations="none", max_reading_grade=8.0)}
+
+
+def test_easy_text_passes_the_reading_grade() -> None:
+    text = "We got your note. We will send the pills to the shop on your street. Please call us if you feel worse. " * 2
+    assert not findings(text, citations="none", max_reading_grade=6.0)
+
+
+def test_links_are_stripped() -> None:
+    assert strip_links("see ![x](http://a.b/c?d) or https://e.f now") == "see (link removed) or (link removed) now"
+
+
+def test_findings_come_gravest_first_and_say_where() -> None:
+    found = findings("You take lisinopril daily. You take warfarin daily [1].")
+    assert [(finding.check, finding.severity, finding.sentence) for finding in found] == [
+        ("drugs", "critical", 1),
+        ("citations", "caution", 0),
+    ]
+
+
+def test_a_title_or_an_initial_ends_no_sentence() -> None:
+    assert sentences("See Dr. Wong today. J. Smith left. It is 7.2 now [1]. Done") == (
+        "See Dr. Wong today.",
+        "J. Smith left.",
+        "It is 7.2 now [1].",
+        "Done",
+    )
+
+
+@given(st.text(max_size=200))
+def test_sentences_keep_every_word_and_no_check_fails(text: str) -> None:
+    cut = sentences(text)
+    assert " ".join(cut).split() == text.split()
+    checked = Checked(text=text, sentences=cut, sources=SOURCES, output=Output(kind="text"), request_text=text)
+    for check in CHECKS.values():
+        assert all(finding.sentence is None or finding.sentence < len(cut) for finding in check(checked))
