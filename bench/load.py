@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _machine import record  # type: ignore[import-not-found]  # found beside this file
 from fhir.resources.R4B.observation import Observation
+
+from _machine import record
 
 SAMPLE = 3000
 ROUNDS = 3

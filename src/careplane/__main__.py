@@ -1,0 +1,5 @@
+"""``python -m careplane`` is ``careplane``."""
+
+from careplane.cli import main
+
+main()
