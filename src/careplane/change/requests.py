@@ -67,7 +67,8 @@ def vote(store: Store, request: str, by: str, at: datetime) -> Request:
             raise NotFound(f"There is no request {request!r}.")
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         statement = insert(request_votes).values(request=request, person=by, at=stamp(at)).on_conflict_do_nothing()
-        if held.by == by or not connection.execute(statement).rowcount:
+        new = connection.execute(statement.returning(request_votes.c.person)).first() is not None
+        if held.by == by or not new:
             return held
         voted = replace(held, votes=held.votes + 1)
         save(connection, table, voted, **_columns(voted))

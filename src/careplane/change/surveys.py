@@ -144,7 +144,7 @@ def _uses(store: Store, app: str) -> Counter[str]:
         .group_by(runs.c.reviewer)
     )
     with store.read() as connection:
-        return Counter({str(person): int(times) for person, times in connection.execute(statement).tuples()})
+        return Counter({str(person): int(times) for person, times in connection.execute(statement)})
 
 
 def _jobs(store: Store, persons: Iterable[str]) -> dict[str, str]:
