@@ -31,7 +31,7 @@ def run_counts(store: Store, app: str | None = None) -> RunCounts:
     if app is not None:
         query = query.where(runs.c.app == app)
     with store.read() as connection:
-        rows = connection.execute(query).tuples().all()
+        rows = connection.execute(query).all()
     return RunCounts(
         by_status={status: number for status, number, _cost in rows},
         cost_usd=sum(cost or 0.0 for _status, _number, cost in rows),
@@ -57,7 +57,7 @@ def weekly_use(store: Store, app: str) -> list[tuple[str, dict[str, int]]]:
     )
     weeks: dict[str, dict[str, int]] = {}
     with store.read() as connection:
-        for day, status, number in connection.execute(query).tuples():
+        for day, status, number in connection.execute(query):
             counts = weeks.setdefault(_monday(day).isoformat(), {})
             counts[_WORDS[status]] = counts.get(_WORDS[status], 0) + number
     return sorted(weeks.items())

@@ -58,7 +58,7 @@ def _loaded(store: Store) -> list[Loaded]:
         .order_by(parts.c.resource_type)
     )
     with store.read() as connection:
-        found = connection.execute(query).tuples().all()
+        found = connection.execute(query).all()
     return [Loaded(resource_type=kind, rows=rows, files=files, last=last[:16]) for kind, rows, files, last in found]
 
 
@@ -66,7 +66,7 @@ def _problems(store: Store) -> list[Problem]:
     c = load_problems.c
     query = select(c.source, c.line, c.kind, c.text).order_by(c.id.desc()).limit(PROBLEMS_SHOWN)
     with store.read() as connection:
-        found = connection.execute(query).tuples().all()
+        found = connection.execute(query).all()
     return [Problem(source=source, line=line, kind=kind, text=text) for source, line, kind, text in found]
 
 

@@ -1,0 +1,136 @@
+"""One served console per module, on a store filled by :mod:`seeding`, with the real review path behind it."""
+
+import importlib.util
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+import uvicorn
+
+from careplane import console, workflow
+from careplane._shelf import load
+from careplane.ledger import open_ledger
+from careplane.records.people import Role
+from careplane.records.run import ModelReply, ModelRequest, ReviewAction, Run
+from careplane.shield.checks import run_checks
+from careplane.store import open_store
+
+
+def _seeding() -> ModuleType:
+    """The module beside this file; tests are no package, so it is loaded by its path."""
+    spec = importlib.util.spec_from_file_location("console_seeding", Path(__file__).with_name("seeding.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+seeding = _seeding()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A console on a loopback port."""
+
+    context: console.ConsoleContext
+    address: str
+
+    @contextmanager
+    def client(self, name: str, *roles: Role, person: str | None = None) -> Iterator[httpx.Client]:
+        """A browser of a new account, signed in by its one-time link."""
+        now = datetime.now(UTC)
+        console.create_account(self.context.store, name, name.title(), roles, now, person)
+        path = console.one_time_link(self.context.store, name, now)
+        with httpx.Client(base_url=self.address, follow_redirects=True) as client:
+            done = client.post(path, data={"csrf": token(client.get(path))})
+            assert done.status_code == 200, done.text
+            yield client
+
+
+def token(page: httpx.Response) -> str:
+    """The form token of a page."""
+    return page.text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A console with a small installation behind it."""
+    context = _context(tmp_path_factory.mktemp("console"))
+    with _serving(context) as address:
+        yield Served(context, address)
+    context.store.close()
+
+
+def _context(home: Path) -> console.ConsoleContext:
+    store = open_store(f"sqlite:///{home / 'careplane.db'}")
+    ledger = open_ledger(home / "ledger")
+    apps = seeding.seed(store, ledger)
+    runtime = workflow.Runtime(
+        apps=apps.__getitem__,
+        store=store,
+        ledger=ledger,
+        fhir=load("connectors", "fhir_files").open({"home": str(home)}),
+        complete=_no_model,
+        permit=lambda app, event: pytest.fail("a review asks for no permit"),
+        checks=run_checks,
+        clock=lambda: seeding.NOW,
+        synthetic=True,
+    )
+
+    async def review(
+        run_id: str,
+        action: ReviewAction,
+        by: str,
+        seconds: float,
+        final_text: str | None,
+        reason: str | None,
+        comment: str,
+    ) -> Run:
+        return await workflow.review_run(
+            runtime,
+            run_id,
+            action,
+            by,
+            seconds,
+            at=seeding.NOW,
+            final_text=final_text,
+            reason=reason,
+            comment=comment,
+        )
+
+    return console.ConsoleContext(
+        store=store,
+        ledger=ledger,
+        apps=apps,
+        review=review,
+        clock=lambda: seeding.NOW,
+        home=home,
+        synthetic=True,
+        site_name="Prairie Health",
+        answer_survey=partial(workflow.answer_survey, runtime),
+    )
+
+
+async def _no_model(request: ModelRequest) -> ModelReply:
+    raise AssertionError(f"a console page called the model: {request.id}")
+
+
+@contextmanager
+def _serving(context: console.ConsoleContext) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(console.app(context), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()

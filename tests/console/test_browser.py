@@ -1,0 +1,164 @@
+"""A real browser on the console: signs in by link, walks the pages, reviews by keyboard, light and dark."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from careplane import console
+from careplane.records.people import Role
+from careplane.workflow import load_run
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WALK = (
+    "/",
+    "/portfolio",
+    "/apps",
+    "/apps/portal_reply",
+    "/decisions",
+    "/evidence/portal_reply-1",
+    "/value",
+    "/review",
+    "/review/run-005",
+    "/runs/run-001",
+    "/people",
+    "/requests",
+    "/safety",
+    "/data",
+)
+pytestmark = [pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium: Browser, served) -> Iterator[BrowserContext]:  # type: ignore[no-untyped-def]
+    """A browser at the size of a ward PC, signed in by its one-time link; trouble in its console fails the test."""
+    store, now = served.context.store, datetime.now(UTC)
+    console.create_account(store, "lee", "Lee Park", get_args(Role), now, "Practitioner/p001")
+    context = chromium.new_context(viewport={"width": 1366, "height": 768}, base_url=served.address)
+    page = context.new_page()
+    page.goto(console.one_time_link(store, "lee", now))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_title("Portfolio today · Careplane")
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    opened = signed_in.new_page()
+    trouble: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    yield opened
+    opened.close()
+    assert not trouble
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_a_ward_screen_without_trouble(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    for path in WALK:
+        response = page.goto(path)
+        assert response is not None
+        assert response.ok, path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1366, path
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(15, 22, 28)" if scheme == "dark" else "rgb(251, 252, 253)")
+
+
+def test_a_phone_folds_to_one_column(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    for path in ("/", "/review/run-005", "/evidence/portal_reply-1"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_a_sentence_lights_its_source(page: Page) -> None:
+    page.goto("/review/run-005")
+    page.locator(".sentence", has_text="potassium").hover()
+    assert page.locator("#source-2").get_attribute("class") == "source lit"
+    page.locator(".sentence", has_text="lisinopril").focus()
+    assert page.locator("#source-1").get_attribute("class") == "source lit"
+    assert page.locator("#source-2").get_attribute("class") == "source"
+
+
+def test_rejecting_by_keyboard(page: Page, served) -> None:  # type: ignore[no-untyped-def]
+    page.goto("/review/run-010")
+    page.keyboard.press("3")
+    page.keyboard.press("r")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rejected")
+    review = load_run(served.context.store, "run-010").review
+    assert review is not None
+    assert review.reason == served.context.apps["portal_reply"].spec.review.reasons[2]
+    assert 0 < review.seconds < 60
+
+
+def test_accepting_by_keyboard(page: Page, served) -> None:  # type: ignore[no-untyped-def]
+    page.goto("/review/run-015")
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Signed as written")
+    assert load_run(served.context.store, "run-015").status == "accepted"
+
+
+def test_editing_by_keyboard_and_keys_rest_while_typing(page: Page, served) -> None:  # type: ignore[no-untyped-def]
+    page.goto("/review/run-020")
+    page.keyboard.press("e")
+    text = page.get_by_label("Text to sign")
+    expect(text).to_be_focused()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" a r e: call us?")
+    expect(text).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Signed after your edit")
+    review = load_run(served.context.store, "run-020").review
+    assert review is not None
+    assert review.final_text is not None
+    assert review.final_text.endswith("a r e: call us?")
+
+
+def test_search_help_and_skip_by_keyboard(page: Page) -> None:
+    page.goto("/apps")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type("portal")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Portal message reply draft")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Help")
+
+
+def test_reading_and_forms_work_without_javascript(chromium: Browser, signed_in: BrowserContext, served) -> None:  # type: ignore[no-untyped-def]
+    plain = chromium.new_context(
+        java_script_enabled=False, base_url=served.address, storage_state=signed_in.storage_state()
+    )
+    page = plain.new_page()
+    page.goto("/review/run-025")
+    page.get_by_text("Edit the text").click()
+    page.get_by_label("Text to sign").fill("Dear patient, your potassium was 4.1 on 12 March [2]. Please call us.")
+    page.get_by_role("button", name="Sign the edited text").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Signed after your edit")
+    plain.close()
