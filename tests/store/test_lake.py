@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from careplane.codecs.fhir import patient_of, references
 from careplane.errors import InputError
 from careplane.records import JSON
 from careplane.store import lake
@@ -67,6 +68,7 @@ def test_every_bad_line_is_named_and_every_good_one_loads(tmp_path: Path, home: 
             '{"resourceType":"Observation","id":"comma",}',
             '{"resourceType":"Observation","id":"nan","valueDecimal":NaN}',
             "",
+            "  \t ",
             observation("o1", note=[{"text": "a list, ] and , } in a text: NaN"}]),
         ],
     )
@@ -112,7 +114,7 @@ def test_loading_again_adds_nothing(tmp_path: Path, home: Path) -> None:
 
 def test_resources_stay_exactly_as_written(tmp_path: Path, home: Path) -> None:
     text = '{"resourceType": "Observation", "id":"d","valueQuantity":{"value":1.10, "x":12345678901234567890.50}}'
-    load_path(write(tmp_path / "o.ndjson", [text + "\r"]), home)
+    load_path(write(tmp_path / "o.ndjson", [text + "\r", "\r"]), home)
     assert connect(home).execute('SELECT resource, line FROM "Observation"').fetchall() == [(text, 1)]
 
 
@@ -300,6 +302,22 @@ def test_progress_ends_at_the_whole(tmp_path: Path, home: Path) -> None:
     load_path(write(tmp_path / "o.ndjson", [PATIENT, observation("o1")]), home, progress=steps.append)
     assert steps[-1].bytes_done == steps[-1].bytes_total
     assert steps[-1].resources == 2
+
+
+def test_rows_tell_what_the_codec_tells_of_every_published_example(shared: Path, tmp_path: Path, home: Path) -> None:
+    folder = shared / "data/fhir-examples"
+    examples = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+    load_path(write(tmp_path / "all.ndjson", examples), home)
+    held: dict[str, tuple[str | None, list[str], str]] = {}
+    for kind, parts in tables(home).items():
+        rows = connect(home).read_parquet([str(part) for part in parts]).project("id, patient, refs, resource")
+        held |= {f"{kind}/{ident}": (patient, refs, text) for ident, patient, refs, text in rows.fetchall()}
+    assert len(held) >= 70
+    for patient, refs, text in held.values():
+        resource = json.loads(text)
+        told = patient_of(resource)
+        assert patient == (told.removeprefix("Patient/") if told else None)
+        assert sorted(refs) == sorted(references(resource))
 
 
 def test_the_79_published_patients_load_whole(shared: Path, home: Path) -> None:

@@ -31,11 +31,12 @@ SELECT trim(found[1], '"') AS type, trim(found[2], '"') AS id,
                       lambda ref: replace(ref, '\/', '/')) AS refs,
        found[1] IS NULL OR found[2] IS NULL OR NOT list_contains($types, found[1])
          OR NOT regexp_full_match(found[2], $id)
-         OR regexp_matches(resource, ',\s*[}\]]|[:,\[]\s*-?(?i:nan|inf)') AS doubtful
+         OR regexp_matches(resource, ',\s*[}\]]') OR regexp_matches(resource, ':\s*-?(?i:nan|inf)')
+         OR regexp_matches(resource, ',\s*-?(?i:nan|inf)')
+         OR regexp_matches(resource, '\[\s*-?(?i:nan|inf)') AS doubtful
 FROM (
   SELECT line, resource, CASE WHEN {sound} THEN json_extract(resource, $paths) END AS found
-  FROM (SELECT line, rtrim(resource, chr(10) || chr(13) || ' ') AS resource FROM chunk)
-  WHERE length(resource) > 0)
+  FROM chunk WHERE strlen(resource) > 1 OR resource NOT IN ('', chr(10)))
 """
 _DOUBTFUL = "SELECT line, resource FROM rows WHERE doubtful ORDER BY line"
 _PATIENT = (
@@ -59,12 +60,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, chunk: Chunk, source: str, 
     except duckdb.InvalidInputException:
         connection.execute(_statement("json_valid(resource)"), values)
     connection.unregister("chunk")
-    doubtful = connection.execute(_DOUBTFUL).fetchall()
-    faults = [found for line, text in doubtful if (found := judge(line, text)) is not None]
-    for found in faults:
-        fault(found)
-    if faults:
-        connection.execute("DELETE FROM rows WHERE list_contains($lines, line)", {"lines": [one[0] for one in faults]})
+    _judge_doubtful(connection, fault)
     _place_patients(connection)
 
 
@@ -72,6 +68,19 @@ def _statement(sound: str) -> str:
     """The statement that makes ``rows``; ``sound`` says for which lines the JSON may be read."""
     patients = ", ".join(_PATIENT.format(index=index) for index in range(4, len(_PATHS) + 1))
     return _ROWS.replace("{patient}", f"coalesce({patients})").replace("{sound}", sound)
+
+
+def _judge_doubtful(connection: duckdb.DuckDBPyConnection, fault: Callable[[Fault], None]) -> None:
+    """Take the lines out of ``rows`` that are no resource; blank ones go without a word."""
+    gone = []
+    for line, text in connection.execute(_DOUBTFUL).fetchall():
+        found = judge(line, text) if text.strip() else None
+        if found:
+            fault(found)
+        if found or not text.strip():
+            gone.append(line)
+    if gone:
+        connection.execute("DELETE FROM rows WHERE list_contains($lines, line)", {"lines": gone})
 
 
 def _place_patients(connection: duckdb.DuckDBPyConnection) -> None:
@@ -89,25 +98,32 @@ def _place_patients(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def arrow_lines(data: bytes, first_line: int) -> pa.Table:
-    """The lines of a text that ends in a newline, without a copy: columns ``line`` and ``resource``."""
-    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")) + 1
-    offsets = np.concatenate(([0], ends)).astype(np.int32)
-    texts = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data))
-    counted = np.arange(first_line, first_line + len(ends), dtype=np.int64)
-    numbers = pa.Array.from_buffers(pa.int64(), len(ends), [None, pa.py_buffer(counted)])
+    """The lines of a text that ends in a newline, without a copy: columns ``line`` and ``resource``.
+
+    The newlines have to stand between the texts in an Arrow buffer, so each is a row of its own, with line 0; the
+    statement that reads the table leaves them out.
+    """
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")).astype(np.int32)
+    offsets = np.zeros(2 * len(ends) + 1, dtype=np.int32)
+    offsets[1::2], offsets[2::2] = ends, ends + 1
+    counted = np.zeros(2 * len(ends), dtype=np.int64)
+    counted[::2] = np.arange(first_line, first_line + len(ends))
+    texts = pa.StringArray.from_buffers(len(counted), pa.py_buffer(offsets), pa.py_buffer(data))
+    numbers = pa.Array.from_buffers(pa.int64(), len(counted), [None, pa.py_buffer(counted)])
     table = pa.Table.from_arrays([numbers, texts], names=["line", "resource"])
-    return pa.Table.from_batches(table.to_batches(max_chunksize=2048), schema=table.schema)
+    return pa.Table.from_batches(table.to_batches(max_chunksize=4096), schema=table.schema)
 
 
 def _valid_text(chunk: Chunk, fault: Callable[[Fault], None]) -> bytes:
-    """The chunk with every line that is not UTF-8 (or holds a NUL) reported and emptied."""
+    """The chunk with plain newlines, and every line that is not UTF-8 (or holds a NUL) reported and emptied."""
+    data = chunk.data.replace(b"\r\n", b"\n") if b"\r\n" in chunk.data else chunk.data
     try:
-        chunk.data.decode("utf-8")
-        if b"\0" not in chunk.data:
-            return chunk.data
+        data.decode("utf-8")
+        if b"\0" not in data:
+            return data
     except UnicodeDecodeError:
         pass
-    lines = chunk.data.split(b"\n")
+    lines = data.split(b"\n")
     for index, line in enumerate(lines):
         problem = _encoding_problem(line)
         if problem:
