@@ -1,7 +1,7 @@
 """Folding text for matching while keeping the exact place of every character.
 
 Compatibility forms become plain (NFKD without combining marks, so ``José`` is ``Jose`` and full-width is narrow);
-zero-width characters and soft hyphens vanish; runs of white space and underscores become one space.
+zero-width characters and soft hyphens vanish; runs of white space become one space, and underscores a space each.
 """
 
 import unicodedata
@@ -14,9 +14,11 @@ _QUOTES = {"\u2019": "'", "\u2018": "'", "\u02bc": "'"}
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A folded text. ``starts[i]`` and ``ends[i]`` are where its i-th character lies in the original."""
+    """A folded text. ``starts[i]`` and ``ends[i]`` are where its i-th character lies in the original; ``raw`` is the
+    same with its underscores kept, for addresses that need them."""
 
     text: str
+    raw: str
     lower: str
     starts: tuple[int, ...]
     ends: tuple[int, ...]
@@ -39,8 +41,9 @@ def fold(text: str) -> Folded:
             out.append(part)
             starts.append(i)
             ends.append(i + 1)
-    folded = "".join(out)
-    return Folded(folded, _lower(folded), tuple(starts), tuple(ends))
+    raw = "".join(out)
+    folded = raw.replace("_", " ")
+    return Folded(folded, raw, _lower(folded), tuple(starts), tuple(ends))
 
 
 def fold_key(text: str) -> str:
@@ -51,7 +54,7 @@ def fold_key(text: str) -> str:
 def _fold_character(char: str) -> str:
     if char in _INVISIBLE:
         return ""
-    if char == "_" or char.isspace():
+    if char.isspace():
         return " "
     if char.isascii():
         return char

@@ -120,6 +120,10 @@ def _addresses(entity: str, resource: JSON) -> Iterator[Identifier]:
         yield _made(
             "STREET", f"{entity}.street{i}", (form for line in lines for form in variants.street_variants(line))
         )
+        town, state, code = (address.get(part) or "" for part in ("city", "state", "postalCode"))
+        if town and state:
+            whole = (f"{town}, {state}", f"{town} {state}", f"{town}, {state} {code}", f"{town} {state} {code}")
+            yield _made("GEO", f"{entity}.town{i}", whole)
         for part in ("city", "district", "postalCode"):
             value = address.get(part) or ""
             forms = (value, value[:5]) if part == "postalCode" else (value,)

@@ -20,6 +20,12 @@ _STREET = r"(?:street|st|avenue|ave|road|rd|drive|dr|lane|ln|boulevard|blvd|cour
 _LONG_STREET = r"(?:street|avenue|ave|road|rd|drive|lane|ln|boulevard|blvd|highway|parkway|terrace)"
 _CAPITAL = r"[A-Z][a-z]+(?:['-][A-Z]?[a-z]+)*"
 _FULL_NAME = rf"{_CAPITAL}(?: [A-Z]\b\.?)?(?: (?:(?:de|la|van|von|der|del) )*{_CAPITAL})?"
+_FACILITY = r"(?:Hospital|Clinic|Medical Center|Health Center|Medical Group|Surgery Center|Nursing Home|Hospice)"
+_STATE = (
+    r"(?:AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR"
+    r"|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC)"
+)
+_WITH_UNDERSCORES = frozenset({"EMAIL", "URL"})
 _KIN = r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|dad|sister|brother|aunt|uncle|niece|nephew|cousin|friend|neighbor|caregiver|grandmother|grandfather)"  # noqa: E501
 
 
@@ -54,6 +60,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _compile("PHONE", r"((?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}(?: ?(?:x|ext\.?) ?\d{1,5})?)\b"),
     _compile("PHONE", r"(\+\d{1,3}(?:[ .-]?\d{2,4}){3,4})\b"),
     _compile("PHONE", r"\b(?:phone|tel|cell|mobile|fax|call(?: me)?(?: at)?)[ :.#]*(\d{3}[ .-]?\d{4}|\d{10})\b"),
+    _compile("PHONE", r"\b([2-9]\d{9})\b"),
     _compile("DATE", rf"\b({_YEAR}[-/]{_MONTH_NUMBER}[-/]{_DAY})(?:\b|T)"),
     _compile("DATE", rf"\b({_MONTH_NUMBER}[/.-]{_DAY}[/.-](?:{_YEAR}|\d\d))\b"),
     _compile("DATE", rf"\b({_DAY}[/.-]{_MONTH_NUMBER}[/.-]{_YEAR})\b"),
@@ -71,6 +78,8 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     _compile("STREET", r"\b(p\.?o\.? box \d+)\b"),
     _compile("GEO", r"\b[A-Z]{2},? (\d{5}(?:-\d{4})?)\b", cased=True),
+    _compile("GEO", rf"\b((?:[A-Z][A-Za-z'-]+ ){{1,4}}{_FACILITY})\b", cased=True),
+    _compile("GEO", rf"\b({_CAPITAL}(?: {_CAPITAL})?, {_STATE}(?: \d{{5}})?)\b", cased=True),
     _compile("GEO", r"\bzip(?: code)?[ :]*(\d{5}(?:-\d{4})?)\b"),
     _numbered("MRN", r"(?:mrn|medical record|chart|patient id)"),
     _numbered("PLAN", r"(?:member|subscriber|policy|plan|group|insurance|beneficiary|medicare|medicaid)"),
@@ -98,6 +107,7 @@ def find_patterns(folded: Folded) -> Iterator[Span]:
         re2.error: the engine could not run.
     """
     for pattern in PATTERNS:
-        for found in pattern.compiled.finditer(folded.text):
+        text = folded.raw if pattern.category in _WITH_UNDERSCORES else folded.text
+        for found in pattern.compiled.finditer(text):
             start, end = folded.original(*found.span(1))
             yield Span(start, end, pattern.category, f"{pattern.category}:{found.group(1).lower()}")

@@ -25,6 +25,7 @@ def name_variants(given: Sequence[str], family: str) -> Iterator[str]:
         for inner in ("", *middle, *initials, " ".join(middle)):
             front = f"{first} {inner}".strip()
             yield from (f"{front} {family}", f"{family}, {front}", f"{family} {front}", f"{family},{front}")
+        yield from (f"{first[0]}.{family[0]}.", f"{first[0]}. {family[0]}.")
         yield from (f"{first[0]}. {family}", f"{first[0]} {family}", f"{family}, {first[0]}.", f"{family}, {first[0]}")
     yield from _alone((*given, family))
 
@@ -66,6 +67,8 @@ def date_variants(text: str) -> Iterator[str]:
                 f"{number}-{month}-{y}",
             )
             yield from (f"{month}. {number}, {y}", f"{number} of {month} {y}", f"{number} de {month} de {y}")
+        yield f"{month} {d}"
+    yield from (f"{m}/{d}", f"{m:02d}/{d:02d}")
     yield f"{y}{m:02d}{d:02d}"
     yield f"{m:02d}{d:02d}{y}"
 
