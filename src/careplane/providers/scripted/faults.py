@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from careplane.records.run import Message
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)-\d+(?:-\d+)?\]")
-_NUMBER = re.compile(r"(?<![\w\[.-])\d+(?:\.\d+)?(?= ?(?:mg|mcg|mL|g|units?|mmol|%)\b)")
+_NUMBER = re.compile(r"(?<![\w\[.-])\d+(?:\.\d+)?(?= ?(?:mg|mcg|mL|g|units?|mmol|%)\b)", re.I)
 _CITATION = re.compile(r" \[\d+\](?=[.!?])")
 _SIDE = re.compile(r"\b(left|right)\b(?! away| now)", re.I)
 _UNSUPPORTED = (
