@@ -5,13 +5,14 @@ from pathlib import Path
 
 import msgspec
 from click.testing import CliRunner
-from ..evidence.synthetic_trial import load_trial, plan
 
 from careplane.cli import careplane
 from careplane.evidence import assign, load_plan, save_draft
 from careplane.ledger import Ledger
 from careplane.records.evidence import Result
 from careplane.store import Store
+
+from .synthetic_trial import load_trial, plan
 
 AT = datetime(2026, 2, 20, 12, tzinfo=UTC)
 
