@@ -13,10 +13,11 @@ WIDTH = 80
 
 def list_lines(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
     """One line per app."""
-    yield f"{'ID':<23}{'STAGE':<16}{'TIER':<6}{'RUNS':<6}TRIGGER"
+    yield f"{'ID':<23}{'STAGE':<19}{'TIER':<5}{'RUNS':<5}TRIGGER"
     for row in rows:
         runs = "yes" if row["runnable"] else "idea"
-        yield f"{row['id']:<22} {row['stage']:<15} {row['tier']:<5} {runs:<5} {row['trigger']}"
+        line = f"{row['id']:<22} {row['stage']:<18} {row['tier']:<4} {runs:<4} {row['trigger']}"
+        yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def show_lines(app: App, row: Mapping[str, object]) -> Iterator[str]:

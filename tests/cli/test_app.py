@@ -1,0 +1,69 @@
+"""``careplane app`` and ``careplane stop`` as a person types them."""
+
+import json
+from pathlib import Path
+
+import click.testing
+import pytest
+
+from careplane.cli.app import command as app
+from careplane.cli.stop import command as stop
+from careplane.errors import InputError, NotFound, Refused
+
+
+def run(command: click.Command, *arguments: str | Path) -> click.testing.Result:
+    """What a command printed and its exit code; an error of ours is raised as itself."""
+    result = click.testing.CliRunner().invoke(command, [str(one) for one in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_new_then_check(tmp_path: Path) -> None:
+    run(app, "new", "my_idea")
+    assert run(app, "check", "apps/my_idea").exit_code == 0
+    manifest = tmp_path / "apps/my_idea/app.yaml"
+    manifest.write_text(manifest.read_text().replace("owner:", "ownr:"))
+    told = run(app, "check", "apps/my_idea")
+    assert told.exit_code == 1
+    assert "apps/my_idea/app.yaml:7: ownr: is not a field here. Did you mean 'owner'?" in told.output
+    with pytest.raises(NotFound):
+        run(app, "check", "apps/your_idea")
+
+
+def test_list_fits_eighty_columns_and_counts_thirty(tmp_path: Path) -> None:
+    assert max(map(len, run(app, "list", "--home", tmp_path).output.splitlines())) <= 80
+    rows = json.loads(run(app, "list", "--home", tmp_path, "--json").output)
+    assert len(rows) == 30
+    assert sum(row["runnable"] for row in rows) == 4
+
+
+def test_show_fits_eighty_columns_and_names_the_nearest(tmp_path: Path) -> None:
+    shown = run(app, "show", "portal_reply", "--home", tmp_path).output
+    assert max(map(len, shown.splitlines())) <= 80
+    with pytest.raises(NotFound, match="portal_reply"):
+        run(app, "show", "portal_repli", "--home", tmp_path)
+
+
+def test_try_refuses_what_cannot_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is an idea"):
+        run(app, "try", "ambient_note", "--patient", "x", "--home", tmp_path)
+    with pytest.raises(InputError, match="add --patient"):
+        run(app, "try", "previsit_summary", "--home", tmp_path)
+    with pytest.raises(NotFound, match="careplane load"):
+        run(app, "try", "previsit_summary", "--patient", "x", "--home", tmp_path)
+
+
+def test_stop_list_and_release(tmp_path: Path) -> None:
+    run(stop, "app", "portal_reply", "--reason", "wrong doses", "--by", "p1", "--home", tmp_path)
+    (held,) = json.loads(run(stop, "--list", "--json", "--home", tmp_path).output)
+    assert (held["target"], held["reason"]) == ("portal_reply", "wrong doses")
+    with pytest.raises(Refused):
+        run(stop, "app", "portal_reply", "--release", "--by", "p1", "--home", tmp_path)
+    run(stop, "app", "portal_reply", "--release", "--by", "p2", "--home", tmp_path)
+    assert "Nothing is stopped" in run(stop, "--list", "--home", tmp_path).output
