@@ -57,3 +57,9 @@ def test_look_alikes_most_similar_first_and_not_the_retired(store: Store) -> Non
     found = look_alikes(store, REPLY)
     assert [(other.item, other.must_decide) for other in found] == [("rival", True), ("invoice", False)]
     assert found[0].similarity == pytest.approx(similarities([REPLY, RIVAL, INVOICE])[0, 1])
+
+
+def test_a_task_is_compared_level_by_level(store: Store) -> None:
+    import_items(store, [row("near", task="draft/message/recall"), row("far", task="check/message/reply")])
+    tasks = {other.item: other.parts["task"] for other in look_alikes(store, row("mine", task="draft/message/reply"))}
+    assert tasks == pytest.approx({"near": 2 / 3, "far": 0})

@@ -38,11 +38,12 @@ from careplane.alignment.register import (
     load_item,
     register_app,
 )
-from careplane.alignment.signal_inputs import record_signals, signal_history, signals
+from careplane.alignment.signal_inputs import ACTIVE_STAGES, record_signals, signal_history, signals
 from careplane.alignment.signals import SignalInputs, pilot_reliance_index, six_signals
 from careplane.alignment.waivers import Waiver, waive, waivers
 
 __all__ = [
+    "ACTIVE_STAGES",
     "GATES",
     "Conversion",
     "LookAlike",

@@ -8,10 +8,13 @@ from careplane.records.portfolio import DecisionItem, Signals
 from careplane.store import Store
 
 
-def headline(store: Store, today: date) -> str:
-    """What needs doing today, computed: decisions past their date, hard triggers, and the worst sign."""
+def headline(store: Store, today: date, found: Signals | None = None) -> str:
+    """What needs doing today, computed: decisions past their date, hard triggers, and the worst sign.
+
+    ``found`` are the signs of today, for a caller that has computed them already.
+    """
     waiting = decisions(store, today)
-    found = signals(store, today)
+    found = signals(store, today) if found is None else found
     return "; ".join((_decisions(waiting, today), *_triggers(found), _index(found))) + "."
 
 

@@ -7,7 +7,7 @@ FHIR inputs by the Jaccard index; trigger, output and role by equality. What is 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ _WORD = re.compile(r"[a-z][a-z0-9]+")
 _STOP_WORDS = frozenset(("a", "an", "and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to"))
 
 Matrix = NDArray[np.float64]
-Alike = Callable[[str, str], float]
 
 
 class LookAlike(Record, frozen=True):
@@ -45,7 +44,13 @@ def similarity(text: float, task: float, trigger: float, inputs: float, output: 
 
 def similarities(items: Sequence[RegisterItem]) -> Matrix:
     """The similarity of all pairs, an n × n matrix with ones on its diagonal."""
-    total = sum((WEIGHTS[name] * part for name, part in _parts(items).items()), np.zeros((len(items), len(items))))
+    parts = _parts(items, rows=len(items))
+    total = np.zeros((len(items), len(items)))
+    for name, weight in WEIGHTS.items():
+        total += weight * parts[name]
+        (WEIGHTS[name] * part for name, part in _parts(items, rows=len(items)).items()),
+        np.zeros((len(items), len(items))),
+    )
     np.fill_diagonal(total, 1.0)
     return total
 
@@ -56,11 +61,10 @@ def overlapping(items: Sequence[RegisterItem]) -> dict[str, tuple[str, ...]]:
         return {}
     matrix = similarities(items)
     np.fill_diagonal(matrix, 0.0)
-    return {
-        item.id: tuple(items[int(j)].id for j in np.flatnonzero(row >= SAME - 1e-9))
-        for item, row in zip(items, matrix, strict=True)
-        if bool((row >= SAME - 1e-9).any())
-    }
+    found: dict[str, list[str]] = {}
+    for one, other in np.argwhere(matrix >= SAME - 1e-9):
+        found.setdefault(items[one].id, []).append(items[other].id)
+    return {item: tuple(others) for item, others in found.items()}
 
 
 def look_alikes(store: Store, item: RegisterItem, limit: int = 5) -> list[LookAlike]:
@@ -75,7 +79,7 @@ def look_alikes(store: Store, item: RegisterItem, limit: int = 5) -> list[LookAl
             order_by=(register.c.id,),
         )
     items = [item, *others]
-    parts = {name: matrix[0] for name, matrix in _parts(items).items()}
+    parts = {name: matrix[0] for name, matrix in _parts(items, rows=1).items()}
     found = []
     for index, other in enumerate(others, start=1):
         own = {name: float(row[index]) for name, row in parts.items()}
@@ -86,18 +90,19 @@ def look_alikes(store: Store, item: RegisterItem, limit: int = 5) -> list[LookAl
     return sorted(found, key=lambda other: (-other.similarity, other.item))[:limit]
 
 
-def _parts(items: Sequence[RegisterItem]) -> dict[str, Matrix]:
+def _parts(items: Sequence[RegisterItem], rows: int) -> dict[str, Matrix]:
+    """The parts of the similarity of the first ``rows`` items to all, each a rows × n matrix."""
     return {
-        "text": _text_cosine([f"{item.title} {item.summary}" for item in items]),
-        "task": _by_value([item.task for item in items], _task),
-        "trigger": _by_value([item.trigger for item in items], _equal),
-        "inputs": _jaccard([item.inputs for item in items]),
-        "output": _by_value([item.output for item in items], _equal),
-        "role": _by_value([item.role for item in items], _equal),
+        "text": _text_cosine([f"{item.title} {item.summary}" for item in items], rows),
+        "task": _tasks([item.task for item in items], rows),
+        "trigger": _equal([item.trigger for item in items], rows),
+        "inputs": _jaccard([item.inputs for item in items], rows),
+        "output": _equal([item.output for item in items], rows),
+        "role": _equal([item.role for item in items], rows),
     }
 
 
-def _text_cosine(texts: Sequence[str]) -> Matrix:
+def _text_cosine(texts: Sequence[str], rows: int) -> Matrix:
     counts = [Counter(w for w in _WORD.findall(text.lower()) if w not in _STOP_WORDS) for text in texts]
     terms = {term: index for index, term in enumerate(sorted(set().union(*counts)))}
     table = np.zeros((len(texts), len(terms)))
@@ -105,7 +110,8 @@ def _text_cosine(texts: Sequence[str]) -> Matrix:
         for term, times in count.items():
             table[row, terms[term]] = times
     table *= np.log((1 + len(texts)) / (1 + (table > 0).sum(axis=0))) + 1
-    return _unit_rows(table) @ _unit_rows(table).T
+    unit = _unit_rows(table)
+    return unit[:rows] @ unit.T
 
 
 def _unit_rows(table: Matrix) -> Matrix:
@@ -114,39 +120,37 @@ def _unit_rows(table: Matrix) -> Matrix:
     return unit
 
 
-def _jaccard(sets: Sequence[Sequence[str]]) -> Matrix:
+def _jaccard(sets: Sequence[Sequence[str]], rows: int) -> Matrix:
     names = {name: index for index, name in enumerate(sorted({name for one in sets for name in one}))}
     table = np.zeros((len(sets), len(names)))
     for row, one in enumerate(sets):
         table[row, [names[name] for name in one]] = 1
-    common = table @ table.T
+    common = table[:rows] @ table.T
     size = table.sum(axis=1)
-    union = size[:, None] + size[None, :] - common
+    union = size[:rows, None] + size[None, :] - common
     jaccard: Matrix = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return jaccard
 
 
-def _by_value(values: Sequence[str], alike: Alike) -> Matrix:
-    """Compare each distinct value once, then spread the answers over all pairs."""
-    distinct = sorted(set(values))
-    place = {value: index for index, value in enumerate(distinct)}
-    small = np.array([[alike(one, other) for other in distinct] for one in distinct], dtype=np.float64)
-    index = np.array([place[value] for value in values])
-    spread: Matrix = small[np.ix_(index, index)]
-    return spread
+def _equal(values: Sequence[str], rows: int) -> Matrix:
+    codes = _codes(values)
+    same: Matrix = ((codes[:rows, None] == codes[None, :]) & (codes[None, :] > 0)).astype(np.float64)
+    return same
 
 
-def _equal(one: str, other: str) -> float:
-    return float(bool(one) and one == other)
+def _tasks(tasks: Sequence[str], rows: int) -> Matrix:
+    """The share of equal leading levels, summed level by level: a level counts while all before it are equal."""
+    paths = [[level for level in task.lower().split("/") if level] for task in tasks]
+    lengths = np.array([len(path) for path in paths], dtype=np.float64)
+    both = lengths[:rows, None] + lengths[None, :]
+    common = np.zeros_like(both)
+    for depth in range(1, 1 + max(map(len, paths), default=0)):
+        common += _equal(["/".join(path[:depth]) if len(path) >= depth else "" for path in paths], rows)
+    shares: Matrix = np.divide(2 * common, both, out=np.zeros_like(both), where=both > 0)
+    return shares
 
 
-def _task(one: str, other: str) -> float:
-    first, second = ([level for level in text.lower().split("/") if level] for text in (one, other))
-    if not first or not second:
-        return 0.0
-    same = 0
-    for level, other_level in zip(first, second, strict=False):
-        if level != other_level:
-            break
-        same += 1
-    return 2 * same / (len(first) + len(second))
+def _codes(values: Sequence[str]) -> NDArray[np.int64]:
+    """One number for each distinct value, 0 for what is not stated."""
+    numbers = {value: number for number, value in enumerate(sorted({"", *values}))}
+    return np.array([numbers[value] for value in values], dtype=np.int64)

@@ -30,20 +30,20 @@ def hard_triggers(
         spent = {row.item: float(row.usd) for row in connection.execute(_spent())}
         ran = set(connection.execute(select(runs.c.app).distinct()).scalars())
     known = {item.id for item in items}
-    found = [sentence for item in items for sentence in _of_item(item, decisions, studies, spent, today)]
+    decided = {one.item for one in decisions if one.gate in SCALE_GATES and one.decided_at is not None}
+    found = [sentence for item in items for sentence in _of_item(item, item.id in decided, studies, spent, today)]
     found += [f"{name} runs or is paid for, and is on no register." for name in sorted((ran | set(spent)) - known)]
     return tuple(found)
 
 
 def _of_item(
     item: RegisterItem,
-    decisions: Sequence[DecisionItem],
+    decided: bool,
     studies: Mapping[str, Study],
     spent: Mapping[str, float],
     today: date,
 ) -> Iterator[str]:
     days = (today - item.stage_since).days
-    decided = any(d.item == item.id and d.gate in SCALE_GATES and d.decided_at is not None for d in decisions)
     if item.stage == "pilot" and days > UNDECIDED_DAYS and not decided:
         yield f"{item.title} has been a pilot for {days} days and nobody has decided."
     strict = item.stage == "pilot" and item.tier == 3
