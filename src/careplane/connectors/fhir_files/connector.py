@@ -36,7 +36,7 @@ class FilesConnector:
         """
         _check_type(resource)
         parsed = parse_query(query)
-        found = [item for item in self._candidates(resource, parsed) if parsed.matches(item)]
+        found = [item for item in self._candidates(resource, parsed, limit) if parsed.matches(item)]
         return parsed.arrange(found)[: min(limit, parsed.count or limit)]
 
     async def create(self, resource: JSON, if_none_exist: str | None = None) -> str:
@@ -53,7 +53,7 @@ class FilesConnector:
         """Close the connection to the lake."""
         self._parts.close()
 
-    def _candidates(self, kind: str, query: Query) -> list[JSON]:
+    def _candidates(self, kind: str, query: Query, limit: int) -> list[JSON]:
         """Loaded resources that the indexed parameters leave, with those of the outbox put over them."""
         if query.ident is not None:
             one = self._parts.by_id(kind, query.ident)
@@ -61,7 +61,8 @@ class FilesConnector:
         elif query.patient is not None:
             loaded = self._of_patient(kind, query.patient)
         else:
-            loaded = self._parts.all_of(kind)
+            plain = not query.tests and query.newest_first is None
+            loaded = self._parts.holding(kind, query.needles, limit if plain else None)
         written = self._outbox.of_type(kind)
         if not written:
             return loaded

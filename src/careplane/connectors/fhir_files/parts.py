@@ -1,5 +1,6 @@
 """The Parquet parts of the lake, read through one DuckDB connection that follows the manifest."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -37,23 +38,26 @@ class Parts:
 
     def by_id(self, kind: str, ident: str) -> JSON | None:
         """The resource of a type with this id."""
-        found = self._read(kind, "SELECT resource FROM read_parquet($parts) WHERE id = $value", ident)
+        found = self._read(kind, "id = $value", {"value": ident})
         return found[0] if found else None
 
     def of_patient(self, kind: str, patient: str) -> list[JSON]:
         """The resources of a type about one patient, in the order of loading."""
-        return self._read(kind, "SELECT resource FROM read_parquet($parts) WHERE patient = $value", patient)
+        return self._read(kind, "patient = $value", {"value": patient})
 
-    def all_of(self, kind: str) -> list[JSON]:
-        """All resources of a type, in the order of loading."""
-        return self._read(kind, "SELECT resource FROM read_parquet($parts)")
+    def holding(self, kind: str, needles: Sequence[str], limit: int | None) -> list[JSON]:
+        """The resources of a type whose text holds every needle, in the order of loading, the first ``limit``."""
+        values = {f"needle{index}": needle for index, needle in enumerate(needles)}
+        where = " AND ".join(f"contains(resource, ${name})" for name in values) or "true"
+        return self._read(kind, where, values, limit)
 
-    def _read(self, kind: str, query: str, value: str | None = None) -> list[JSON]:
+    def _read(self, kind: str, where: str, values: Mapping[str, str], limit: int | None = None) -> list[JSON]:
         self.generation()
         parts = [str(self._folder / part.path) for part in self._manifest.of_type(kind)]
         if not parts:
             return []
-        values: dict[str, object] = {"parts": parts}
-        if value is not None:
-            values["value"] = value
-        return [orjson.loads(row[0]) for row in self._connection.execute(query, values).fetchall()]
+        query = f"SELECT resource FROM read_parquet($parts) WHERE {where}"  # noqa: S608 - conditions of this module
+        if limit is not None:
+            query += f" LIMIT {limit:d}"
+        rows = self._connection.execute(query, {"parts": parts, **values}).fetchall()
+        return [orjson.loads(row[0]) for row in rows]

@@ -6,13 +6,16 @@ parameter          kind         meaning here
 ``_id``            token        the id
 ``patient``        reference    the patient whom the resource is about; ``Patient/x`` or ``x``
 ``subject``        reference    the same
-``encounter``      reference    ``encounter`` or ``context.encounter``
+``encounter``      reference    ``encounter`` or ``context`` (also ``context.encounter``)
+``location``       reference    ``location``, ``participant`` or ``about`` (for Task not a parameter of R4 itself)
+``schedule``       reference    ``schedule``
+``class``          token        ``class``
 ``status``         token        ``status`` (``clinical-status`` too)
 ``category``       token        any coding: ``code`` or ``system|code``; a text matches as well
 ``code``           token        any coding of ``code``, ``vaccineCode``, ``medicationCodeableConcept`` or ``type``
 ``identifier``     token        ``value`` or ``system|value``
-``location``       reference    ``location`` or ``location.location`` (for Task not a parameter of R4 itself)
 ``date``           date         the clinical date; prefixes ``ge``, ``gt``, ``le``, ``lt``, ``eq``; several by comma
+``sent``           date         the same, the usual name for Communication
 ``_sort``          -            ``date`` or ``-date``; undated last
 ``_count``         -            at most so many
 =================  ===========  =====================================================================================
@@ -26,37 +29,40 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from careplane.codecs.fhir import date_of, patient_of
+from careplane.codecs.fhir import ID_PATTERN, date_of, patient_of, references
 from careplane.errors import InputError
 from careplane.records import JSON
 
 Test = Callable[[JSON], bool]
 
-SUPPORTED = (
-    "_count",
-    "_id",
-    "_sort",
-    "category",
-    "clinical-status",
-    "code",
-    "date",
-    "encounter",
-    "identifier",
-    "location",
-    "patient",
-    "status",
-    "subject",
-)
-_CODE_ELEMENTS = ("code", "vaccineCode", "medicationCodeableConcept", "type")
+_REFERENCES: dict[str, tuple[str, ...]] = {
+    "encounter": ("encounter", "context"),
+    "location": ("location", "participant", "about"),
+    "schedule": ("schedule",),
+}
+_TOKENS: dict[str, tuple[str, ...]] = {
+    "category": ("category",),
+    "class": ("class",),
+    "clinical-status": ("clinicalStatus",),
+    "code": ("code", "vaccineCode", "medicationCodeableConcept", "type"),
+    "identifier": ("identifier",),
+    "status": ("status",),
+}
+_DATES = ("date", "sent")
+SUPPORTED = tuple(sorted(("_count", "_id", "_sort", "patient", "subject", *_REFERENCES, *_TOKENS, *_DATES)))
 _DATE = re.compile(r"(ge|gt|le|lt|eq)?(\d{4}(?:-\d\d(?:-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)?)?)")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed search: the indexed parameters by name, the others as tests."""
+    """A parsed search: the indexed parameters by name, the others as tests.
+
+    ``needles`` are texts that every match holds literally, so that most of the data need not be parsed.
+    """
 
     ident: str | None
     patient: str | None
+    needles: tuple[str, ...]
     tests: tuple[Test, ...]
     newest_first: bool | None
     count: int | None
@@ -87,6 +93,7 @@ def parse_query(query: Mapping[str, str]) -> Query:
     return Query(
         ident=query.get("_id"),
         patient=None if patient is None else patient.rpartition("/")[2],
+        needles=tuple(_needles(query)),
         tests=tuple(_tests(query)),
         newest_first=_sort(query.get("_sort")),
         count=_count(query.get("_count")),
@@ -99,49 +106,35 @@ def _tests(query: Mapping[str, str]) -> Iterator[Test]:
     for name in ("patient", "subject"):
         if name in query:
             yield _about(query[name].rpartition("/")[2])
-    if "encounter" in query:
-        yield _in_encounter(query["encounter"].rpartition("/")[2])
-    if "location" in query:
-        yield _at(query["location"].rpartition("/")[2])
+    for name, elements in _REFERENCES.items():
+        if name in query:
+            yield _refers(elements, name.capitalize(), query[name].rpartition("/")[2])
     for name, elements in _TOKENS.items():
         if name in query:
             yield _token(elements, query[name].split(","))
-    for bound in query.get("date", "").split(",") if "date" in query else []:
-        yield _dated(bound)
+    for name in _DATES:
+        for bound in query[name].split(",") if name in query else ():
+            yield _dated(bound)
 
 
-_TOKENS: dict[str, tuple[str, ...]] = {
-    "status": ("status",),
-    "clinical-status": ("clinicalStatus",),
-    "category": ("category",),
-    "code": _CODE_ELEMENTS,
-    "identifier": ("identifier",),
-}
+def _needles(query: Mapping[str, str]) -> Iterator[str]:
+    """The id or code of each parameter that names just one and needs no escape in JSON."""
+    for name in (*_REFERENCES, *_TOKENS):
+        value = query.get(name, "").rpartition("/")[2].rpartition("|")[2]
+        if re.fullmatch(ID_PATTERN, value):
+            yield value
 
 
 def _about(ident: str) -> Test:
     return lambda resource: patient_of(resource) == f"Patient/{ident}"
 
 
-def _in_encounter(ident: str) -> Test:
+def _refers(elements: Sequence[str], kind: str, ident: str) -> Test:
+    end = f"{kind}/{ident}"
+
     def test(resource: JSON) -> bool:
-        context = resource.get("context")
-        places = [resource.get("encounter"), context]
-        if isinstance(context, dict):
-            inner = context.get("encounter")
-            places += inner if isinstance(inner, list) else [inner]
-        targets = (str(place.get("reference")) for place in places if isinstance(place, dict))
-        return any(target.endswith(f"Encounter/{ident}") for target in targets)
-
-    return test
-
-
-def _at(ident: str) -> Test:
-    def test(resource: JSON) -> bool:
-        places = resource.get("location")
-        listed = places if isinstance(places, list) else [places]
-        targets = [place.get("location", place) for place in listed if isinstance(place, dict)]
-        return any(str(target.get("reference")).endswith(f"Location/{ident}") for target in targets)
+        targets = references({name: resource.get(name) for name in elements})
+        return any(target.partition("/_history/")[0].endswith(end) for target in targets)
 
     return test
 

@@ -30,6 +30,8 @@ def observation(ident: str, patient: str, when: str | None, code: str = "4548-4"
         "code": {"coding": [{"system": "http://loinc.org", "code": code}], "text": "Test"},
         "subject": {"reference": f"Patient/{patient}"},
         "encounter": {"reference": "Encounter/e1"},
+        "class": {"code": "IMP"},
+        "location": [{"location": {"reference": f"Location/ward-{patient}"}}],
     }
     return resource if when is None else {**resource, "effectiveDateTime": when}
 
@@ -71,6 +73,11 @@ def ehr(home: Path) -> FilesConnector:
         ({"code": "http://loinc.org|2345-7"}, ["o2"]),
         ({"code": "urn:other|2345-7"}, []),
         ({"category": "laboratory", "encounter": "Encounter/e1", "_count": "2"}, ["o1", "o2"]),
+        ({"encounter": "e"}, []),
+        ({"location": "ward-p2"}, ["o4"]),
+        ({"location": "Location/ward-p1", "status": "preliminary", "class": "IMP"}, ["o3"]),
+        ({"class": "AMB"}, []),
+        ({"sent": "ge2026-02-01"}, ["o2", "o4"]),
         ({"patient": "p1", "_sort": "-date"}, ["o2", "o1", "o3", "o5"]),
         ({"patient": "p1", "_sort": "date", "_count": "1"}, ["o3"]),
         ({"date": "ge2026-01-15,lt2026-03-01"}, ["o1", "o4"]),
