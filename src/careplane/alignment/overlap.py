@@ -48,9 +48,6 @@ def similarities(items: Sequence[RegisterItem]) -> Matrix:
     total = np.zeros((len(items), len(items)))
     for name, weight in WEIGHTS.items():
         total += weight * parts[name]
-        (WEIGHTS[name] * part for name, part in _parts(items, rows=len(items)).items()),
-        np.zeros((len(items), len(items))),
-    )
     np.fill_diagonal(total, 1.0)
     return total
 
