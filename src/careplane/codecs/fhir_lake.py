@@ -4,8 +4,8 @@ Only parts named here count; anything else in the folder is the leftover of a lo
 replaced as a whole (write, fsync, rename), so a reader sees a load completely or not at all.
 
 Columns of a part: ``id``, ``patient`` (id of the patient or null), ``last_updated`` (as written or null), ``resource``
-(the JSON text exactly as it was loaded), ``source`` (file), ``line``, ``hash`` (MD5 of the text, to tell versions apart), ``refs`` (literal
-references in the resource).
+(the JSON text exactly as it was loaded), ``source`` (file), ``line``, ``hash`` (MD5 of the text, to tell
+versions apart), ``refs`` (literal references in the resource).
 """
 
 from typing import Literal
