@@ -36,7 +36,7 @@ def huddle_brief(prompt: Prompt) -> str:
     """One line per bed, barrier or task, owners as the sources name them."""
     lines = [bullet(line) for line in prompt.sources if not line.has("Patient")]
     if not lines:
-        return "Bed huddle:\nNo beds, barriers or tasks are listed in the sources?"
+        return "Bed huddle:\nThe sources list no bed, barrier or task."
     return "\n".join(("Bed huddle:", *lines))
 
 
