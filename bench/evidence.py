@@ -22,7 +22,7 @@ from careplane.ledger import open_ledger
 from careplane.store import open_store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "evidence"))
-from synthetic_trial import load_trial, plan
+from synthetic_trial import load_trial, plan  # type: ignore[import-not-found]
 
 ROWS = 1_000_000
 PER_CLINIC = 330
