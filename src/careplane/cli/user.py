@@ -21,7 +21,8 @@ def command() -> None:
 
     \b
     Example:
-      careplane user add kim --role clinician --person Practitioner/p001
+      careplane user add kim --role clinician \\
+        --person Practitioner/p001
       careplane user link kim
     """
 
@@ -37,7 +38,8 @@ def add(name: str, roles: tuple[Role, ...], full_name: str | None, person: str |
 
     \b
     Example:
-      careplane user add kim --role clinician --person Practitioner/p001
+      careplane user add kim --role clinician \\
+        --person Practitioner/p001
     """
     settings = _settings(home)
     store = open_store(settings.database_url)
