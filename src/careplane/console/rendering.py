@@ -94,7 +94,7 @@ def words(value: str | None) -> str | Markup:
     """A name of the records as words: ``limited_production`` is "limited production"."""
     if value is None:
         return NOT_MEASURED
-    return value.replace("_", " ")
+    return "re-review" if value == "re_review" else value.replace("_", " ")
 
 
 def markdown(text: str) -> Markup:

@@ -11,17 +11,18 @@ _POINT_SIZE = 90
 
 
 def effect_figure(effect: Effect, width: int = 980) -> Figure:
-    """The effect with its interval, zero as a line, the smallest worthwhile change as a dashed one."""
-    worthwhile = -effect.mcid if effect.direction == "lower" else effect.mcid
+    """The effect with its interval, zero as a line, and as a dashed one the smallest worthwhile change, or for a
+    balancing measure the margin by which it may get worse."""
+    name, margin = _margin(effect)
     row: list[dict[str, object]] = [
         {"low": effect.ci_low, "high": effect.ci_high, "estimate": effect.estimate, "row": "effect"}
     ]
     marks: list[dict[str, object]] = [
         {"at": 0.0, "text": "no difference"},
-        {"at": worthwhile, "text": "smallest worthwhile"},
+        {"at": margin, "text": name},
     ]
-    scale = alt.Scale(domain=_domain((effect.ci_low, effect.ci_high, 0.0, worthwhile)), nice=False, zero=False)
-    axis = alt.Axis(title=f"intervention minus control, {effect.unit}", grid=False)
+    scale = alt.Scale(domain=_domain((effect.ci_low, effect.ci_high, 0.0, margin)), nice=False, zero=False)
+    axis = alt.Axis(title=f"intervention minus control, {effect.unit}", grid=False, tickCount=8)
     rules = alt.Chart(values(marks[:1])).mark_rule(color=INK).encode(x=alt.X("at:Q", scale=scale, axis=axis))
     wish = alt.Chart(values(marks[1:])).mark_rule(color=CAUTION, strokeDash=[4, 3], strokeWidth=2).encode(x="at:Q")
     names = (
@@ -35,14 +36,14 @@ def effect_figure(effect: Effect, width: int = 980) -> Figure:
     return Figure(
         svg=draw((rules + wish + names + line + point).properties(width=width - 40, height=64)),
         sentence=effect.sentence,
-        columns=("Measure", "Effect", "Low", "High", "Worthwhile", "n", "Clusters", "p", "Method"),
+        columns=("Measure", "Effect", "Low", "High", name.capitalize(), "n", "Clusters", "p", "Method"),
         rows=(
             (
                 effect.measure.replace("_", " "),
                 f"{effect.estimate:.2f} {effect.unit}",
                 f"{effect.ci_low:.2f}",
                 f"{effect.ci_high:.2f}",
-                f"{worthwhile:.2f}",
+                f"{margin:.2f}",
                 f"{effect.n:,}",
                 str(effect.clusters),
                 f"{effect.p_value:.3f}",
@@ -50,6 +51,12 @@ def effect_figure(effect: Effect, width: int = 980) -> Figure:
             ),
         ),
     )
+
+
+def _margin(effect: Effect) -> tuple[str, float]:
+    """The line that an effect is held against besides zero."""
+    better = -effect.mcid if effect.direction == "lower" else effect.mcid
+    return ("may get worse by", -better) if effect.role == "balancing" else ("smallest worthwhile", better)
 
 
 def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = None, width: int = 980) -> Figure:
@@ -70,7 +77,7 @@ def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = N
         title=None,
         axis=alt.Axis(ticks=False, domain=False, labelPadding=8, grid=True, gridColor=LINE),
     )
-    x_axis = alt.Axis(title=f"intervention minus control, {unit}", grid=False)
+    x_axis = alt.Axis(title=f"intervention minus control, {unit}", grid=False, tickCount=8)
     zero = alt.Chart(values([{"at": 0.0}])).mark_rule(color=INK).encode(x=alt.X("at:Q", scale=scale, axis=x_axis))
     base = alt.Chart(values(shown)).encode(y=y)
     layers = zero + base.mark_rule(color=ACCENT, strokeWidth=2).encode(x="low:Q", x2="high:Q")

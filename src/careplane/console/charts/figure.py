@@ -34,6 +34,7 @@ _CONFIG: dict[str, Any] = {
         "tickColor": LINE,
         "labelLimit": 280,
     },
+    "legend": {"labelColor": MUTED, "labelFontSize": 13, "symbolType": "square"},
     "text": {"color": INK, "fontSize": 13},
     "title": {"color": INK, "fontSize": 15, "anchor": "start"},
 }

@@ -66,13 +66,15 @@ def signals_figure(signals: Signals, width: int = 500) -> Figure:
     colours = alt.Scale(domain=list(BAND_COLOURS), range=list(BAND_COLOURS.values()))
     axis = alt.Axis(values=[0, 25, 50, 100], title=None, grid=False)
     base = alt.Chart(values(rows)).encode(
-        y=alt.Y("title:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8)),
-        x=alt.X("value:Q", scale=alt.Scale(domain=[0, 118]), axis=axis),
+        y=alt.Y("title:N", sort=None, axis=None),
+        x=alt.X("value:Q", scale=alt.Scale(domain=[0, 112]), axis=axis),
     )
-    bars = base.mark_bar(height=14, cornerRadiusEnd=2).encode(color=alt.Color("band:N", scale=colours, legend=None))
-    labels = base.mark_text(align="left", dx=6, color=MUTED).encode(text="label:N")
+    color = alt.Color("band:N", scale=colours, legend=None)
+    bars = base.mark_bar(height=10, yOffset=9, cornerRadiusEnd=2).encode(color=color)
+    labels = base.mark_text(align="left", dx=6, dy=10, color=MUTED).encode(text="label:N")
+    titles = base.mark_text(align="left", dy=-8, color=INK).encode(text="title:N", x=alt.value(0))
     return Figure(
-        svg=draw((bars + labels).properties(width=width - 230, height=28 * max(1, len(rows)))),
+        svg=draw((bars + labels + titles).properties(width=width - 20, height=44 * max(1, len(rows)))),
         sentence=_signals_sentence(signals),
         columns=("Sign", "Value (0 good, 100 bad)", "Band", "Data complete", "Parts"),
         rows=tuple(

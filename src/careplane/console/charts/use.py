@@ -1,4 +1,4 @@
-"""How an app is used by week, and the XmR chart of a weekly measure."""
+"""How an app is used by week, and the XmR chart of a measure over time."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -27,7 +27,7 @@ def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 980) ->
         .encode(
             x=alt.X("week:O", title="week of", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("drafts:Q", title="drafts", axis=alt.Axis(tickMinStep=1)),
-            color=alt.Color("action:N", scale=colours, legend=alt.Legend(orient="top", title=None, labelColor=MUTED)),
+            color=alt.Color("action:N", scale=colours, legend=alt.Legend(orient="top", title=None)),
             order="order:O",
         )
         .properties(width=width - 60, height=150)
@@ -52,13 +52,13 @@ def xmr_limits(points: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - spread, mean + spread
 
 
-def xmr_figure(title: str, unit: str, weeks: Sequence[tuple[str, float]], width: int = 640) -> Figure:
-    """A weekly measure with its mean and limits; points outside the limits are marked."""
-    mean, low, high = xmr_limits([value for _week, value in weeks])
+def xmr_figure(title: str, unit: str, points: Sequence[tuple[str, float]], width: int = 980) -> Figure:
+    """A measure by date with its mean and limits; points outside the limits are marked."""
+    mean, low, high = xmr_limits([value for _date, value in points])
     rows: list[dict[str, object]] = [
-        {"week": week, "value": value, "special": not low <= value <= high} for week, value in weeks
+        {"date": date, "value": value, "special": not low <= value <= high} for date, value in points
     ]
-    x = alt.X("week:O", title="week of", axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    x = alt.X("date:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
     y = alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False))
     base = alt.Chart(values(rows)).encode(x=x, y=y)
     marked = alt.condition("datum.special", alt.value(CAUTION), alt.value(ACCENT))
@@ -68,12 +68,14 @@ def xmr_figure(title: str, unit: str, weeks: Sequence[tuple[str, float]], width:
     for level, dash in ((mean, [1, 0]), (low, [4, 3]), (high, [4, 3])):
         rule = alt.Chart(values([{"at": level}])).mark_rule(color=INK if level == mean else MUTED, strokeDash=dash)
         layers += rule.encode(y="at:Q")
-    outside = sum(not low <= value <= high for _week, value in weeks)
-    said = f"{outside} of {len(weeks)} weeks lie outside the limits" if outside else "every week lies within the limits"
+    outside = sum(not low <= value <= high for _date, value in points)
+    said = (
+        f"{outside} of {len(points)} points lie outside the limits" if outside else "every point lies within the limits"
+    )
     return Figure(
         svg=draw(layers.properties(width=width - 60, height=150)),
-        sentence=f"{title}: mean {mean:.2f} {unit} a week; {said} ({low:.2f} to {high:.2f}).",
-        columns=("Week of", unit),
-        rows=tuple((week, f"{value:.2f}") for week, value in weeks),
+        sentence=f"{title}: mean {mean:.2f} {unit}; {said} ({low:.2f} to {high:.2f}).",
+        columns=("Date", unit),
+        rows=tuple((date, f"{value:.2f}") for date, value in points),
         note="XmR chart: limits are the mean ± 2.66 × the mean moving range.",
     )

@@ -10,6 +10,7 @@ from careplane.console.visit import Visit
 from careplane.records.portfolio import FunnelStage, Stage
 
 DUE_SHOWN = 6
+TRIGGERS_SHOWN = 5
 PRODUCTION: tuple[Stage, ...] = ("limited_production", "scaled", "sustained")
 
 
@@ -25,6 +26,7 @@ def home(visit: Visit) -> Response:
         late=sum(decision.due_on < today for decision in due),
         due=due[:DUE_SHOWN],
         signs=signs,
+        triggers_shown=TRIGGERS_SHOWN,
         funnel=funnel_figure(stages),
         signals=signals_figure(signs),
         runs=run_counts(store),

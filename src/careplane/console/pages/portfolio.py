@@ -2,13 +2,16 @@
 
 from starlette.responses import Response
 
-from careplane.alignment import find_goals, find_items, find_moves
+from careplane.alignment import conversion, find_goals, find_items, find_moves, signal_history
+from careplane.console.charts import Figure, xmr_figure
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
 from careplane.records import Record
 from careplane.records.portfolio import Goal, RegisterItem
 
 MOVES_SHOWN = 20
+FEWEST_POINTS = 8
+"""An XmR chart of fewer points says little about its limits."""
 
 
 class GoalRow(Record, frozen=True):
@@ -34,7 +37,16 @@ def portfolio(visit: Visit) -> Response:
         moves=[move for move in reversed(moves) if move.from_stage is not None][:MOVES_SHOWN],
         stops=[move for move in reversed(moves) if move.to_stage in ("stopped", "retired")][:MOVES_SHOWN],
         titles=titles,
+        conversion=conversion(visit.context.store, visit.today),
+        history=_history(visit),
     )
+
+
+def _history(visit: Visit) -> Figure | None:
+    """The Pilot Reliance Index by day, once enough days are kept."""
+    kept = signal_history(visit.context.store)
+    points = [(day.computed_at.date().isoformat(), day.index) for day in kept if day.index is not None]
+    return xmr_figure("Pilot Reliance Index", "index", points) if len(points) >= FEWEST_POINTS else None
 
 
 def _row(goal: Goal, items: list[RegisterItem]) -> GoalRow:

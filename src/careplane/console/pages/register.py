@@ -7,6 +7,7 @@ from typing import Any, get_args
 from starlette.responses import Response
 
 from careplane.alignment import decisions, find_items, find_moves, load_item
+from careplane.alignment.checks import Study, metric_checks, path_checks, studies
 from careplane.change import find_requests, three_questions
 from careplane.console.charts import use_figure
 from careplane.console.pages.counts import run_counts, weekly_use
@@ -15,7 +16,7 @@ from careplane.console.visit import Visit
 from careplane.console.worth import value_now
 from careplane.evidence import find_plans, latest_result
 from careplane.governance import stopped
-from careplane.records.portfolio import INTEGRATION_CHECKS, METRIC_CHECKS, PATH_CHECKS, STAGES, Kind, RegisterItem
+from careplane.records.portfolio import INTEGRATION_CHECKS, PATH_CHECKS, STAGES, Kind, RegisterItem
 
 PAGE_ROWS = 50
 SORTS: dict[str, Callable[[RegisterItem], Any]] = {
@@ -70,6 +71,7 @@ def item(visit: Visit) -> Response:
     app = visit.context.apps.get(row.id)
     plans = find_plans(store, row.id)
     results = {plan.id: latest_result(store, plan.id) for plan in plans}
+    own = [one for one in decisions(store, visit.today, open_only=False) if one.item == row.id]
     last = next((result for result in results.values() if result is not None), None)
     return visit.page(
         "item.html",
@@ -78,27 +80,27 @@ def item(visit: Visit) -> Response:
         use=use_figure(weekly_use(store, row.id)) if app else None,
         runs=run_counts(store, row.id),
         checks=[
-            _checks("Path to scale", row, row.path, PATH_CHECKS),
-            _checks("Fits the platform", row, row.integration, INTEGRATION_CHECKS),
-            _checks("Measured", row, row.metrics, METRIC_CHECKS),
+            _checks("Path to scale", row, path_checks(row, visit.today, own)),
+            _checks("Fits the platform", row, {name: name in row.integration for name in INTEGRATION_CHECKS}),
+            _checks("Measured", row, metric_checks(row, studies(store).get(row.id, Study()), visit.today)),
         ],
         plans=plans,
         results=results,
         value=value_now(visit.context, row, last),
         voice=three_questions(store, row.id, visit.context.small_cell),
         requests=find_requests(store, row.id),
-        decisions=[decision for decision in decisions(store, visit.today, open_only=False) if decision.item == row.id],
+        decisions=own,
         moves=find_moves(store, row.id),
         stop=stopped(store, row.id, None, app.spec.version) if app else None,
     )
 
 
-def _checks(
-    title: str, row: RegisterItem, passed: tuple[str, ...], names: tuple[str, ...]
-) -> tuple[str, int, list[tuple[str, str]]]:
+def _checks(title: str, row: RegisterItem, passed: dict[str, bool]) -> tuple[str, int, list[tuple[str, str]]]:
     """A checklist: its title, how many pass, and each check with pass, fail or not_measured."""
-    lines = [(name, "pass" if name in passed else "not_measured" if name in row.unknown else "fail") for name in names]
-    return title, sum(status == "pass" for _name, status in lines), lines
+    lines = [
+        (name, "pass" if holds else "not_measured" if name in row.unknown else "fail") for name, holds in passed.items()
+    ]
+    return title, sum(passed.values()), lines
 
 
 PAGES = (Page("/apps", register, "portfolio"), Page("/apps/{id}", item, "portfolio"))
