@@ -29,7 +29,15 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--role", "roles", type=_ROLES, multiple=True, required=True, help="What the account is; repeatable.")
+@click.option(
+    "--role",
+    "roles",
+    type=_ROLES,
+    metavar="ROLE",
+    multiple=True,
+    required=True,
+    help=f"What the account is, repeatable: {', '.join(get_args(Role))}.",
+)
 @click.option("--full-name", help="Name shown on the pages; NAME by default.")
 @click.option("--person", help="FHIR reference of the person, such as Practitioner/p001.")
 @click.option("--home", type=click.Path(file_okay=False), help="Folder of this installation's data.")
