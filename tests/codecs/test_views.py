@@ -96,7 +96,18 @@ def test_paths(path: str, kind: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["name.given[0]", "name.given.join(',')", "a and b", "%constant", "name.", "name)", "'x", "where(a='b'"]
+    "path",
+    [
+        "name.given[0]",
+        "name.given.join(',')",
+        "a and b",
+        "%constant",
+        "name.",
+        "name)",
+        "'x",
+        "where(a='b'",
+        "x.getReferenceKey('Patient')",
+    ],
 )
 def test_a_path_outside_the_subset_is_refused_by_name(path: str) -> None:
     view = {"resource": "Patient", "select": [{"column": [{"path": path, "name": "x"}]}]}

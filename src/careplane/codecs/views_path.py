@@ -96,7 +96,7 @@ class _Parser:
         if name == "where":
             return f"list_filter({on}, lambda {item}: {is_true(self.expression(f'[{item}]'))})"
         if name == "getReferenceKey":
-            return _reference_key(on, self.next()[1] if self.peek() != ")" else "[A-Z][A-Za-z]+", item)
+            return _reference_key(on, self.type_name() if self.peek() != ")" else "[A-Z][A-Za-z]+", item)
         if name == "getResourceKey":
             return _member(on, "id", item)
         plain = {
@@ -108,6 +108,12 @@ class _Parser:
         if name not in plain:
             raise _unsupported(self.path, f"{name}()")
         return plain[name]
+
+    def type_name(self) -> str:
+        kind, text = self.next()
+        if kind != "name" or not text.isalpha():
+            raise _unsupported(self.path, text)
+        return text
 
     def variable(self) -> str:
         self.depth += 1
