@@ -92,7 +92,9 @@ def list_accounts(home: str | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--role", "roles", type=_ROLES, multiple=True, required=True, help="Role to add; repeatable.")
+@click.option(
+    "--role", "roles", type=_ROLES, metavar="ROLE", multiple=True, required=True, help="Role to add; repeatable."
+)
 @click.option("--home", type=click.Path(file_okay=False), help="Folder of this installation's data.")
 def grant(name: str, roles: tuple[Role, ...], home: str | None) -> None:
     """Add roles to an account.
