@@ -1,0 +1,207 @@
+"""The composition root: the only place that wires packages together.
+
+Lower rooms never look upwards; what they need from above reaches them as a callable made here: the training gate lives
+in ``change`` and reaches ``governance`` as one of its checks; the arm lives in ``evidence`` and reaches ``workflow``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from careplane import alignment, change, evidence, governance, workflow
+from careplane._shelf import folder, items, load, missing
+from careplane.apps import read_app
+from careplane.connectors import FhirConnector
+from careplane.errors import NotFound, Refused, SettingsError
+from careplane.estimators import Estimator
+from careplane.gateway import Gateway
+from careplane.governance import PermitRequest
+from careplane.ledger import Ledger, open_ledger
+from careplane.measures import Measure
+from careplane.providers import Provider
+from careplane.records.app import App, AppSpec
+from careplane.records.run import Event, Permit, Reason
+from careplane.settings import Settings
+from careplane.shield.checks import run_checks
+from careplane.store import Store, open_store
+
+Clock = Callable[[], datetime]
+
+
+def site_clock(settings: Settings) -> Clock:
+    """The time of the machine in the zone of the site, so that what is written carries local wall time.
+
+    Raises:
+        SettingsError: the zone is not an IANA name.
+    """
+    name = settings.text("timezone")
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SettingsError(f"{name!r} is not an IANA time zone, such as America/Chicago", field="timezone") from error
+    return partial(datetime.now, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """All rooms of one installation, wired."""
+
+    settings: Settings
+    store: Store
+    ledger: Ledger
+    apps: Mapping[str, App]
+    measures: Mapping[str, Measure]
+    estimators: Mapping[str, Estimator]
+    gateway: Gateway
+    fhir: FhirConnector
+    runtime: workflow.Runtime
+    clock: Clock
+    synthetic: bool
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
+
+    def app(self, name: str) -> App:
+        """An app by id.
+
+        Raises:
+            NotFound: names the nearest ones.
+        """
+        return _app(self.apps, name)
+
+    def entitle(self, name: str) -> AppSpec:
+        """Whether an app may use the gateway now, for callers that come by HTTP with its key.
+
+        Raises:
+            Refused: the app is not on the register, not in a stage that runs, or stopped.
+        """
+        app = self.app(name)
+        event = Event(id="gateway", app=name, kind="chat", at=self.clock())
+        permit, _plan, _arm = permit_run(self.store, (), model_region(self.settings), app, event)
+        if not permit.allowed:
+            raise Refused([reason.text for reason in permit.refusals], permit.refusals[0].way_out)
+        return app.spec
+
+    def close(self) -> None:
+        """Give files and connections back."""
+        self.store.close()
+
+
+def open_platform(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    fhir: FhirConnector | None = None,
+    synthetic: bool = False,
+) -> Platform:
+    """Open an installation: its store, ledger, shelves and model routes.
+
+    Args:
+        settings: the settings in force; ``home`` is made when it is missing.
+        clock: the time that every record carries; by default the machine's, in the zone of the site.
+        fhir: an EHR connector; by default the endpoint of ``fhir_base_url``, else the loaded data.
+        synthetic: whether everything here is synthetic, which every page and report then says.
+    """
+    clock = clock or site_clock(settings)
+    home = settings.home
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = open_store(settings.database_url)
+    ledger = open_ledger(home / "ledger")
+    apps = read_apps(Path(settings.text("apps_path")))
+    gateway = Gateway(open_routes(settings), ledger, clock)
+    connector = fhir or open_fhir(settings)
+    gates = (partial(_training_gate, store),)
+    runtime = workflow.Runtime(
+        apps=partial(_app, apps),
+        store=store,
+        ledger=ledger,
+        fhir=connector,
+        complete=gateway.complete,
+        permit=partial(permit_run, store, gates, model_region(settings)),
+        checks=run_checks,
+        clock=clock,
+        synthetic=synthetic,
+    )
+    return Platform(
+        settings=settings,
+        store=store,
+        ledger=ledger,
+        apps=apps,
+        measures={name: load("measures", name).MEASURE for name in items("measures")},
+        estimators={name: load("estimators", name).estimate for name in items("estimators")},
+        gateway=gateway,
+        fhir=connector,
+        runtime=runtime,
+        clock=clock,
+        synthetic=synthetic,
+    )
+
+
+def read_apps(site_folder: Path) -> dict[str, App]:
+    """All apps: those of the shelf, and the site's own folders beside them (which win on the same id)."""
+    folders = {name: folder("apps", name) for name in items("apps")}
+    if site_folder.is_dir():
+        folders |= {path.parent.name: path.parent for path in sorted(site_folder.glob("*/app.yaml"))}
+    return {name: read_app(path) for name, path in sorted(folders.items())}
+
+
+def open_routes(settings: Settings) -> dict[str, Provider]:
+    """The model routes: ``default`` is the provider that the setting ``model`` names; it also goes by its own name."""
+    name = settings.text("model")
+    provider: Provider = load("providers", name).open(
+        {
+            "base_url": settings.text("openai_base_url"),
+            "model": settings.text("openai_model"),
+            "api_key": settings.secret("openai_api_key"),
+            "timeout": settings.text("model_timeout_seconds"),
+        }
+    )
+    return {"default": provider, name: provider}
+
+
+def model_region(settings: Settings) -> str:
+    """Where the default route's model runs: the providers that ship run inside this installation."""
+    inside = settings.text("model") in ("scripted", "local")
+    return "local" if inside else settings.text("openai_region")
+
+
+def open_fhir(settings: Settings) -> FhirConnector:
+    """The EHR: the FHIR endpoint of the settings, else the data that was loaded."""
+    if settings.text("fhir_base_url"):
+        options = {"base_url": settings.text("fhir_base_url"), "token": settings.secret("fhir_token")}
+        connector: FhirConnector = load("connectors", "fhir_rest").open(options)
+    else:
+        connector = load("connectors", "fhir_files").open({"home": str(settings.home)})
+    return connector
+
+
+def permit_run(
+    store: Store, gates: tuple[governance.Check, ...], region: str, app: App, event: Event
+) -> tuple[Permit, str | None, str | None]:
+    """Whether the app may run for this event, with the plan and arm that the unit is in."""
+    assigned = evidence.arm_of(store, app.id, event.unit, event.at)
+    plan, arm = assigned if assigned is not None else (None, None)
+    request = PermitRequest(
+        app=app,
+        event=event,
+        item=alignment.find_item(store, app.id),
+        stopped=governance.stopped(store, app.id, event.site, app.spec.version),
+        plan=plan,
+        arm=arm,
+        region=region,
+    )
+    return governance.permit(request, (*governance.CHECKS, *gates)), plan, arm
+
+
+def _training_gate(store: Store, request: PermitRequest) -> Reason:
+    return change.trained(store, request.app, request.event.user, request.event.at)
+
+
+def _app(apps: Mapping[str, App], name: str) -> App:
+    if name not in apps:
+        raise NotFound(missing("app", name, apps))
+    return apps[name]

@@ -1,0 +1,62 @@
+"""Serving one installation: a socket on loopback, the durable workers, and the first sign-in link."""
+
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import uvicorn
+
+from careplane.console import create_account, find_accounts, one_time_link
+from careplane.errors import SettingsError
+from careplane.server.asgi import asgi_app
+from careplane.server.platform import Platform
+from careplane.workflow.durable import Durable
+
+ADMINISTRATOR = "admin"
+
+
+def serve(platform: Platform, echo: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C.
+
+    Args:
+        platform: the installation; closed at the end.
+        echo: where the address and the one-time link are told.
+
+    Raises:
+        SettingsError: the address cannot be bound.
+    """
+    settings = platform.settings
+    listener = bind(settings.text("host"), int(settings.number("port")))
+    address = f"http://{settings.text('host')}:{listener.getsockname()[1]}"
+    durable = Durable(platform.runtime, platform.home)
+    durable.start()
+    try:
+        echo(f"Careplane serves {settings.text('site_name')} on {address} (Ctrl-C ends).")
+        echo(f"Sign in once, within 30 minutes: {address}{administrator_link(platform)}")
+        config = uvicorn.Config(
+            asgi_app(platform, durable),
+            log_level=settings.text("log_level"),
+            access_log=False,
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        durable.stop()
+        platform.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; the port may be 0 for a free one."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port", field="port"
+        ) from error
+
+
+def administrator_link(platform: Platform) -> str:
+    """The path of a fresh one-time link for the administrator, whose account is made the first time."""
+    if all(account.id != ADMINISTRATOR for account in find_accounts(platform.store)):
+        create_account(platform.store, ADMINISTRATOR, "Administrator", ("admin",), datetime.now(UTC))
+    return one_time_link(platform.store, ADMINISTRATOR, datetime.now(UTC))

@@ -1,0 +1,47 @@
+"""What the console receives: the installation as its pages see it."""
+
+from careplane.console import ConsoleContext
+from careplane.records.run import ReviewAction, Run
+from careplane.server.platform import Platform
+from careplane.workflow import review_run
+
+
+def console_context(platform: Platform) -> ConsoleContext:
+    """The console's view of a platform."""
+    settings = platform.settings
+
+    async def review(
+        run_id: str,
+        action: ReviewAction,
+        by: str,
+        seconds: float,
+        final_text: str | None,
+        reason: str | None,
+        comment: str,
+    ) -> Run:
+        return await review_run(
+            platform.runtime,
+            run_id,
+            action,
+            by,
+            seconds,
+            at=platform.clock(),
+            final_text=final_text,
+            reason=reason,
+            comment=comment,
+        )
+
+    return ConsoleContext(
+        store=platform.store,
+        ledger=platform.ledger,
+        apps=platform.apps,
+        review=review,
+        clock=platform.clock,
+        home=platform.home,
+        synthetic=platform.synthetic,
+        site_name=settings.text("site_name"),
+        small_cell=int(settings.number("small_cell")),
+        session_hours=settings.number("session_hours"),
+        host=settings.text("host"),
+        measures={name: measure.info for name, measure in platform.measures.items()},
+    )
