@@ -83,7 +83,7 @@ def _values(context: ConsoleContext, summary: Mapping[str, Any]) -> dict[str, An
         "context": context,
         "now": now,
         "today": today,
-        "headline": headline(store, today),
+        "headline": headline(store, today, signs),
         "summary": summary,
         "data_hash": hashlib.sha256(msgspec.json.encode(summary, order="deterministic")).hexdigest(),
         "head": context.ledger.head,

@@ -69,12 +69,10 @@ def xmr_figure(title: str, unit: str, points: Sequence[tuple[str, float]], width
         rule = alt.Chart(values([{"at": level}])).mark_rule(color=INK if level == mean else MUTED, strokeDash=dash)
         layers += rule.encode(y="at:Q")
     outside = sum(not low <= value <= high for _date, value in points)
-    said = (
-        f"{outside} of {len(points)} points lie outside the limits" if outside else "every point lies within the limits"
-    )
+    said = f"{outside} of {len(points)} points lie outside" if outside else "every point lies within"
     return Figure(
         svg=draw(layers.properties(width=width - 60, height=150)),
-        sentence=f"{title}: mean {mean:.2f} {unit}; {said} ({low:.2f} to {high:.2f}).",
+        sentence=f"{title}: mean {mean:.2f} {unit}; {said} the limits ({low:.2f} to {high:.2f}).",
         columns=("Date", unit),
         rows=tuple((date, f"{value:.2f}") for date, value in points),
         note="XmR chart: limits are the mean ± 2.66 × the mean moving range.",

@@ -21,7 +21,7 @@ def home(visit: Visit) -> Response:
     due = decisions(store, today)
     return visit.page(
         "home.html",
-        headline=headline(store, today),
+        headline=headline(store, today, signs),
         numbers=_numbers(stages),
         late=sum(decision.due_on < today for decision in due),
         due=due[:DUE_SHOWN],
