@@ -16,10 +16,11 @@ from careplane.providers import ChatRequest, scripted
 from careplane.records import JSON
 from careplane.records.app import App
 from careplane.records.portfolio import RegisterItem, Stage
-from careplane.records.run import Event, ModelCall, ModelReply, ModelRequest, Permit, Usage
+from careplane.records.run import Event, ModelCall, ModelReply, ModelRequest, Permit, Reason, Usage
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
-from careplane.workflow import Durable, Runtime
+from careplane.workflow import Runtime
+from careplane.workflow.durable import Durable
 
 APPS = Path(__file__).resolve().parents[2] / "src/careplane/apps"
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -154,10 +155,20 @@ def runtime_of(home: Path, store: Store, stage: Stage = "pilot", patients: int =
         fhir=fhir,
         complete=scripted_reply,
         permit=permit_run,
+        may_sign=trained,
         checks=run_checks,
         clock=lambda: AT,
         synthetic=True,
     )
+
+
+UNTRAINED = "Practitioner/untrained"
+
+
+def trained(_app: App, person: str, _at: datetime) -> Reason:
+    """Everybody is trained but one."""
+    allowed = person != UNTRAINED
+    return Reason(rule="trained", allowed=allowed, text="Trained." if allowed else "Not trained.", way_out="Learn.")
 
 
 def message_event(n: int = 0, unit: str = "Location/clinic-01") -> Event:

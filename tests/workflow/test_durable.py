@@ -15,7 +15,8 @@ import pytest
 
 from careplane.errors import Conflict
 from careplane.store import Store, open_store
-from careplane.workflow import Durable, Runtime, find_runs
+from careplane.workflow import Runtime, find_runs
+from careplane.workflow.durable import Durable
 
 SCRIPT = Path(__file__).parent / "installation.py"
 EVENTS = 24

@@ -174,3 +174,12 @@ def test_distance_is_a_normalised_metric(first: str, second: str) -> None:
 def test_distance_counts_tokens() -> None:
     assert token_distance("one two three four", "one two 3 four") == 0.25
     assert "-old" in unified_diff("same\nold", "same\nnew")
+
+
+def test_who_is_not_trained_may_reject_but_not_sign(runtime: Runtime, installation: ModuleType) -> None:
+    run = drafted(runtime, installation)
+    by = installation.UNTRAINED
+    with pytest.raises(Refused, match="Not trained"):
+        asyncio.run(review_run(runtime, run.id, "edit", by, 5.0, at=runtime.clock(), final_text=TEXT))
+    rejected = asyncio.run(review_run(runtime, run.id, "reject", by, 5.0, at=runtime.clock(), reason="not mine"))
+    assert rejected.status == "rejected"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from careplane import governance
 from careplane.apps.template import render_prompt
-from careplane.errors import InputError, UpstreamError
+from careplane.errors import InputError, Refused, UpstreamError
 from careplane.records.run import ModelReply, ModelRequest
 from careplane.workflow import Runtime, find_runs, load_run, preview, run_event
 from careplane.workflow.context import read_context
@@ -127,3 +127,9 @@ def test_template_is_bounded_in_time(runtime: Runtime, installation: ModuleType)
     values = {"title": "", "today": "", "language": "en", "unit": "", "sources": (), "message": "x"}
     with pytest.raises(InputError, match="takes longer"):
         render_prompt(runtime.apps("portal_reply"), values, clock=lambda: float(next(ticks)))
+
+
+def test_preview_keeps_to_the_data_policy(runtime: Runtime, installation: ModuleType) -> None:
+    abroad = dataclasses.replace(runtime, region="elsewhere")
+    with pytest.raises(Refused, match="elsewhere"):
+        asyncio.run(preview(abroad, runtime.apps("previsit_summary"), installation.message_event()))

@@ -11,7 +11,8 @@ def plan_lines(plan: Plan) -> list[str]:
         f"Question: {plan.question}",
         f"Design: {plan.design.replace('_', ' ')}, {len(plan.clusters)} units ({plan.unit}) in "
         f"{len(set(plan.strata.values()))} strata, seed {plan.seed}",
-        f"Baseline from {plan.baseline_start}, pilot from {plan.start} up to {plan.end} (days in UTC)",
+        f"Baseline from {plan.baseline_start}, pilot from {plan.start} up to {plan.end}, "
+        f"days at UTC{plan.utc_offset_minutes / 60:+g} h",
         *(
             f"Measure: {one.id}, {one.role}, {one.direction} is better, worthwhile from {one.mcid:g} {one.unit}"
             for one in plan.measures

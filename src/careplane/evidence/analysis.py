@@ -7,7 +7,7 @@ whether or not the app spoke.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from careplane.evidence.rows import Extract, extract
 from careplane.evidence.trial import Trial, trial_of
 from careplane.evidence.uptake import uptake
 from careplane.evidence.verdict import Spread, grade, judge, sentence
+from careplane.evidence.windows import epoch
 from careplane.measures import Measure
 from careplane.records.evidence import Assignment, Effect, EquityRow, Plan, PlannedMeasure, Result
 from careplane.records.run import Run
@@ -124,9 +125,8 @@ def _effect(study: _Study, measure: PlannedMeasure) -> Effect | None:
     data = trial.data(plan, trial.measured)
     found = study.estimator(data)
     title = study.measures[measure.id].info.title
-    seen = min(study.at.timestamp(), datetime.combine(plan.end, datetime.min.time(), UTC).timestamp())
-    started = datetime.combine(plan.start, datetime.min.time(), UTC).timestamp()
-    spread = Spread(trial.within_variance(), max(0.0, seen - started) / (7 * 86400))
+    seen = min(study.at.timestamp(), epoch(plan, plan.end))
+    spread = Spread(trial.within_variance(), max(0.0, seen - epoch(plan, plan.start)) / (7 * 86400))
     smallest = min(len(np.unique(data.cluster[data.treated == arm])) for arm in (0, 1))
     return Effect(
         plan=plan.id,

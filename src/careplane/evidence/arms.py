@@ -1,9 +1,10 @@
 """Arms: drawn by the platform from the seed of a locked plan, stratified, the same for any order of the units."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 
 from careplane.evidence.plans import find_plans, verify_lock
+from careplane.evidence.windows import in_window
 from careplane.ledger import Ledger
 from careplane.records.evidence import Assignment, Plan
 from careplane.store import Store, fetch, find, insert_new
@@ -65,9 +66,8 @@ def find_assignments(store: Store, plan_id: str) -> tuple[Assignment, ...]:
 
 def arm_of(store: Store, app: str, unit: str | None, at: datetime) -> tuple[str, str] | None:
     """The plan and the arm that hold for a unit at a time, or ``None`` when no pilot of the app includes it then."""
-    day = at.astimezone(UTC).date()
     for plan in find_plans(store, app):
-        if unit is None or not plan.locked or not plan.start <= day < plan.end:
+        if unit is None or not plan.locked or not in_window(plan, at):
             continue
         where = (assignments.c.plan == plan.id, assignments.c.unit == unit)
         with store.read() as connection:

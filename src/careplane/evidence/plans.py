@@ -37,6 +37,7 @@ def draft_plan(
     alpha: float = 0.05,
     power: PowerInputs | None = None,
     ident: str | None = None,
+    utc_offset_minutes: int = 0,
 ) -> Plan:
     """A plan from what the app states and the library of measures.
 
@@ -44,11 +45,12 @@ def draft_plan(
         app: the app; its ``measures`` and ``plan`` fields are the plan's defaults.
         infos: the measures of the library.
         units: stratum of each unit to randomise.
-        start: first day of the pilot (UTC); the baseline lies before it.
+        start: first day of the pilot; the baseline lies before it.
         seed: of the allocation.
         alpha: two-sided error of every interval.
         power: of the primary measure's baseline; without it the power statement says "not computed".
         ident: id of the plan; by default app and start.
+        utc_offset_minutes: offset of the site from UTC, by which days begin.
 
     Raises:
         InputError: another design than cluster-randomised, a stratum with one unit, or no measure of the library.
@@ -81,6 +83,7 @@ def draft_plan(
         analysis=ANALYSIS + (f" Named by the app but not in the library: {', '.join(unknown)}." if unknown else ""),
         decision_rule=RULE,
         power=power_sentence(power, len(units), len(set(strata)), alpha, first.unit, first.mcid),
+        utc_offset_minutes=utc_offset_minutes,
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from careplane.estimators import ClusterData, Floats, Ints
 from careplane.evidence.rows import Rows, Texts
+from careplane.evidence.windows import epoch
 from careplane.records.evidence import Assignment, Plan
 
 Mask = NDArray[np.bool_]
@@ -67,7 +68,7 @@ def trial_of(plan: Plan, assigned: tuple[Assignment, ...], rows: Rows) -> Trial:
     place = {unit: code for code, unit in enumerate(plan.clusters)}
     code = np.array([place.get(unit, -1) for unit in rows.cluster], dtype=np.int64)
     baseline = _baseline(plan, code, rows)
-    pilot = (code >= 0) & _between(rows.at, plan.start, plan.end)
+    pilot = (code >= 0) & _between(rows.at, plan, plan.start, plan.end)
     cluster = code[pilot]
     arms: Mapping[str, Assignment] = {one.unit: one for one in assigned}
     levels = sorted(set(plan.strata.values()))
@@ -86,7 +87,7 @@ def trial_of(plan: Plan, assigned: tuple[Assignment, ...], rows: Rows) -> Trial:
 
 def _baseline(plan: Plan, code: Ints, rows: Rows) -> Floats:
     """Mean of each cluster before the start; a cluster without baseline rows gets the mean of the others."""
-    before = (code >= 0) & _between(rows.at, plan.baseline_start, plan.start) & ~np.isnan(rows.value)
+    before = (code >= 0) & _between(rows.at, plan, plan.baseline_start, plan.start) & ~np.isnan(rows.value)
     sizes = np.bincount(code[before], minlength=len(plan.clusters))
     sums = np.bincount(code[before], weights=rows.value[before], minlength=len(plan.clusters))
     means = sums / np.maximum(sizes, 1)
@@ -95,10 +96,6 @@ def _baseline(plan: Plan, code: Ints, rows: Rows) -> Floats:
     return means
 
 
-def _between(at: Ints, first: date, end: date) -> Mask:
-    """From the first day up to, not including, the end, days in UTC."""
-    return (at >= _midnight(first)) & (at < _midnight(end))
-
-
-def _midnight(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+def _between(at: Ints, plan: Plan, first: date, end: date) -> Mask:
+    """From the first day up to, not including, the end."""
+    return (at >= epoch(plan, first)) & (at < epoch(plan, end))

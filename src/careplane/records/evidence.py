@@ -21,7 +21,10 @@ class PlannedMeasure(Record, frozen=True):
 
 
 class Plan(Record, frozen=True):
-    """An evaluation plan. Locked, it has a ``hash`` over everything but ``hash``, ``locked_at`` and ``locked_by``."""
+    """An evaluation plan. Locked, it has a ``hash`` over everything but ``hash``, ``locked_at`` and ``locked_by``.
+
+    Days begin at midnight at ``utc_offset_minutes`` from UTC, the offset of the site when the pilot starts.
+    """
 
     id: str
     app: str
@@ -42,6 +45,7 @@ class Plan(Record, frozen=True):
     decision_rule: str
     power: str
     small_cell: int = 11
+    utc_offset_minutes: int = 0
     hash: str = ""
     locked_at: datetime | None = None
     locked_by: str = ""

@@ -112,7 +112,7 @@ def open_platform(
     store = open_store(settings.database_url)
     ledger = open_ledger(home / "ledger")
     apps = read_apps(Path(settings.text("apps_path")))
-    gateway = Gateway(open_routes(settings), ledger, clock)
+    gateway = Gateway(open_routes(settings), ledger, clock, settings.number("model_timeout_seconds"))
     connector = fhir or open_fhir(settings)
     gates = (partial(_training_gate, store),)
     runtime = workflow.Runtime(
@@ -122,8 +122,10 @@ def open_platform(
         fhir=connector,
         complete=gateway.complete,
         permit=partial(permit_run, store, gates, model_region(settings)),
+        may_sign=partial(change.trained, store),
         checks=run_checks,
         clock=clock,
+        region=model_region(settings),
         synthetic=synthetic,
     )
     return Platform(

@@ -16,11 +16,10 @@ from contextlib import closing
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
-from sqlalchemy.exc import SQLAlchemyError
 
-from careplane.errors import CareplaneError, Conflict
+from careplane.errors import Conflict
 from careplane.records.run import Event
-from careplane.workflow.inbox import is_waiting, load_event, mark, receive, received_count, waiting
+from careplane.workflow.inbox import State, is_waiting, load_event, mark, receive, received_count, waiting
 from careplane.workflow.run import run_event
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.writeback import finish_write_backs
@@ -95,14 +94,13 @@ class Durable:
     async def process(self, app: str, ident: str) -> None:
         """Run one event and record that it is done, or that it failed."""
         event = load_event(self.runtime.store, app, ident)
+        state: State = "failed"
         try:
             if event is not None:
                 await run_event(self.runtime, event)
-                mark(self.runtime.store, app, ident, "done")
-        except (CareplaneError, SQLAlchemyError):
-            mark(self.runtime.store, app, ident, "failed")
-            raise
+                state = "done"
         finally:
+            mark(self.runtime.store, app, ident, state)
             with self._changed:
                 self._changed.notify_all()
 

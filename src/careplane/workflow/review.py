@@ -1,7 +1,7 @@
 """Review: a person accepts, edits or rejects a draft; nothing reaches the chart before.
 
 A finding of severity critical stands in the way of signing: the way out is to edit the text (it is checked again) or to
-reject it. A stopped app cannot be signed for; its drafts can be rejected.
+reject it. Who is not trained for the app cannot sign, and a stopped app cannot be signed for; rejecting is always open.
 """
 
 from datetime import datetime
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from careplane.errors import Conflict, InputError, Refused
 from careplane.governance import stopped
 from careplane.records.app import App
-from careplane.records.run import Draft, Review, ReviewAction, Run, RunStatus
+from careplane.records.run import Draft, Reason, Review, ReviewAction, Run, RunStatus
 from careplane.workflow.difference import token_distance, unified_diff
 from careplane.workflow.records import load_run, replace_run
 from careplane.workflow.run import check_text
@@ -53,7 +53,7 @@ async def review_run(
         NotFound: no such run.
         Conflict: it was reviewed meanwhile, or has no draft.
         InputError: the text or the reason that the action needs is missing.
-        Refused: a critical finding stands, or the app is stopped.
+        Refused: a critical finding stands, the app is stopped, or the person is not trained for it.
         UpstreamError: the EHR failed after the signature; the write-back is made up for later.
     """
     run = load_run(runtime.store, run_id)
@@ -64,7 +64,7 @@ async def review_run(
     if seconds < 0:
         raise InputError("must not be negative", field="seconds")
     if text is not None:
-        _may_sign(runtime, app, run, run.draft, text)
+        _may_sign(runtime, app, run, run.draft, text, runtime.may_sign(app, by, at))
     review = Review(
         action=action,
         by=by,
@@ -94,7 +94,9 @@ def _final_text(draft: Draft, action: ReviewAction, final_text: str | None, reas
     return final_text
 
 
-def _may_sign(runtime: Runtime, app: App, run: Run, draft: Draft, text: str) -> None:
+def _may_sign(runtime: Runtime, app: App, run: Run, draft: Draft, text: str, trained: Reason) -> None:
+    if not trained.allowed:
+        raise Refused([trained.text], trained.way_out)
     halt = stopped(runtime.store, run.app, run.event.site, run.app_version)
     if halt is not None:
         raise Refused([f"The app is stopped: {halt}"], "Reject the draft, or work the manual way.")

@@ -18,8 +18,10 @@ from careplane.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from careplane.governance import PermitRequest, data_policy, not_stopped, stopped
+from careplane.governance import permit as ask
 from careplane.records.app import App
-from careplane.records.run import Draft, Event, Permit, Reason, Run, Source
+from careplane.records.run import Draft, Event, Permit, Run, Source
 from careplane.shield.checks import Checked, sentences
 from careplane.workflow.context import Context, read_context
 from careplane.workflow.prompt import model_request
@@ -27,7 +29,7 @@ from careplane.workflow.records import find_run, run_id, save_new_run
 from careplane.workflow.runtime import Runtime
 
 TRIAL_LABEL = "trial: nothing was written to the chart"
-_TRIAL = Permit(allowed=True, reasons=(Reason(rule="trial", allowed=True, text="A trial: no permit was asked for."),))
+_TRIAL_CHECKS = (not_stopped, data_policy)
 
 _PLAIN: tuple[tuple[type[CareplaneError], str], ...] = (
     (ShieldError, "The PHI shield could not protect the text, so nothing was sent."),
@@ -60,13 +62,19 @@ async def run_event(runtime: Runtime, event: Event) -> Run:
 
 
 async def preview(runtime: Runtime, app: App, event: Event) -> Run:
-    """A trial run: no permit is asked for and nothing is stored, but shield, gateway, checks and ledger all take part.
+    """A trial run: it needs no register row and nothing is stored, but the data policy and the kill switch hold, and
+    shield, gateway, checks and ledger all take part.
 
     Raises:
+        Refused: the app is stopped, or its data policy does not let data leave to this model.
         CareplaneError: any step failed, as itself.
     """
+    halt = stopped(runtime.store, app.id, event.site, app.spec.version)
+    permit = ask(PermitRequest(app=app, event=event, item=None, stopped=halt, region=runtime.region), _TRIAL_CHECKS)
+    if not permit.allowed:
+        raise Refused([reason.text for reason in permit.refusals], permit.refusals[0].way_out)
     ident = run_id(app.id, f"trial {event.id}")
-    run = await _draft(runtime, app, _new_run(runtime, app, event, ident, _TRIAL))
+    run = await _draft(runtime, app, _new_run(runtime, app, event, ident, permit))
     assert run.draft is not None  # noqa: S101 - what _draft returns has one
     return replace(run, draft=replace(run.draft, label=f"{run.draft.label} ({TRIAL_LABEL})"))
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from careplane.connectors import FhirConnector
 from careplane.ledger import Ledger
 from careplane.records.app import App
-from careplane.records.run import Event, Finding, ModelReply, ModelRequest, Permit
+from careplane.records.run import Event, Finding, ModelReply, ModelRequest, Permit, Reason
 from careplane.shield.checks import Checked
 from careplane.store import Store
 
 Complete = Callable[[ModelRequest], Awaitable[ModelReply]]
 PermitRun = Callable[[App, Event], tuple[Permit, str | None, str | None]]
+MaySign = Callable[[App, str, datetime], Reason]
 RunChecks = Callable[[Checked], tuple[Finding, ...]]
 
 
@@ -21,7 +22,8 @@ class Runtime:
     """The seams of a run.
 
     ``complete`` is the gateway, ``permit`` answers with the permit, the plan and the arm of the event's unit,
-    ``checks`` are the output checks, ``clock`` gives aware times, ``synthetic`` labels all that is written.
+    ``may_sign`` says whether a person may sign drafts of an app (the training gate), ``checks`` are the output checks,
+    ``clock`` gives aware times, ``region`` is where the model runs, ``synthetic`` labels all that is written.
     """
 
     apps: Callable[[str], App]
@@ -30,6 +32,8 @@ class Runtime:
     fhir: FhirConnector
     complete: Complete
     permit: PermitRun
+    may_sign: MaySign
     checks: RunChecks
     clock: Callable[[], datetime]
+    region: str | None = None
     synthetic: bool = False

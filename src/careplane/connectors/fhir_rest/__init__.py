@@ -5,6 +5,7 @@ required. TLS certificates are always verified, redirects are never followed, an
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import httpx
 
@@ -31,7 +32,7 @@ def open(settings: Mapping[str, str]) -> RestConnector:  # noqa: A001 - the name
     if settings.get("token"):
         headers["Authorization"] = f"Bearer {settings['token']}"
     timeout = httpx.Timeout(_seconds(settings.get("timeout_seconds", "30")), connect=10.0)
-    return RestConnector(httpx.AsyncClient(base_url=base_url, headers=headers, timeout=timeout))
+    return RestConnector(partial(httpx.AsyncClient, base_url=base_url, headers=headers, timeout=timeout))
 
 
 def _base_url(text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 import httpx
 import orjson
@@ -20,13 +21,26 @@ _MAX_PAGES = 1000
 class RestConnector:
     """A :class:`careplane.connectors.FhirConnector` on one endpoint; connections are kept and reused.
 
+    A connection belongs to one event loop, and durable runs have a loop of their own, so each loop gets its own client.
+
     Errors name the method, the type and the status, never ids, queries or bodies: those may identify a patient.
     """
 
-    def __init__(self, client: httpx.AsyncClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """``client`` has the base URL and the headers; ``sleep`` waits between attempts."""
-        self._client = client
+    def __init__(
+        self, open_client: Callable[[], httpx.AsyncClient], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """``open_client`` makes a client with the base URL and the headers; ``sleep`` waits between attempts."""
+        self._open_client = open_client
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
         self._sleep = sleep
+
+    @property
+    def _client(self) -> httpx.AsyncClient:
+        """The client of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            self._clients[loop] = self._open_client()
+        return self._clients[loop]
 
     async def read(self, reference: str) -> JSON | None:
         """The resource at ``Type/id``; ``None`` when it does not exist or was deleted."""
@@ -76,8 +90,10 @@ class RestConnector:
         return target
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()
+        """Close the connections of the running event loop."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
 
     async def _send(
         self,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from careplane import alignment, change, governance, value
 from careplane._shelf import load
 from careplane.evidence import assign, draft_plan, lock_plan
+from careplane.evidence.windows import offset_minutes
 from careplane.records.evidence import Assignment, Plan
 from careplane.records.people import Request
 from careplane.records.portfolio import DecisionItem, Goal, RegisterItem, Stage
@@ -75,7 +76,8 @@ def _draft(scene: Scene) -> Plan:
     infos = [measure.info for measure in scene.platform.measures.values()]
     clinics = {p.unit: p.site for p in scene.staff.people.values() if p.unit.startswith("Location/clinic-")}
     app = scene.platform.app(APP)
-    return draft_plan(app, infos, clinics, scene.scenario.pilot_start, scene.options.seed)
+    offset = offset_minutes(scene.starts)
+    return draft_plan(app, infos, clinics, scene.scenario.pilot_start, scene.options.seed, utc_offset_minutes=offset)
 
 
 def _move(scene: Scene, item: str, stage: Stage, why: str) -> None:

@@ -118,7 +118,7 @@ def against(answer: Answer, work: Callable[[RestConnector], Awaitable[object]]) 
 
     async def session() -> object:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
-            return await work(RestConnector(client, sleep))
+            return await work(RestConnector(lambda: client, sleep))
 
     return asyncio.run(session()), pauses
 
@@ -196,7 +196,7 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
 
     async def session() -> None:
         async with httpx.AsyncClient(base_url="http://127.0.0.1:1/fhir") as client:
-            await RestConnector(client, never).read("Patient/p")
+            await RestConnector(lambda: client, never).read("Patient/p")
 
     with pytest.raises(UpstreamError, match="base_url"):
         asyncio.run(session())
@@ -215,3 +215,9 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
 def test_settings_are_checked(settings: dict[str, str]) -> None:
     with pytest.raises(InputError):
         fhir_rest.open(settings)
+
+
+def test_one_connector_serves_several_event_loops(server: str) -> None:
+    connector = fhir_rest.open({"base_url": server})
+    for _loop in range(2):
+        assert asyncio.run(connector.search("Patient", {"_count": "1"}, 1)) is not None
