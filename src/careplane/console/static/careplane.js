@@ -27,7 +27,7 @@ function countSeconds(form) {
   });
   form.addEventListener("submit", () => {
     const total = active + (since === null ? 0 : performance.now() - since);
-    form.querySelector("[data-seconds]").value = (total / 1000).toFixed(1);
+    form.querySelector("[data-seconds]").value = (total / 1000).toFixed(3);
   });
 }
 
