@@ -15,7 +15,7 @@ def owned(case: Case) -> GateCheck:
     missing = [name for name, held in (("an owner", item.owner), ("a problem statement", item.summary)) if not held]
     missing += [] if item.goals else ["a strategic goal"]
     text = f"Missing: {', '.join(missing)}." if missing else f"{item.owner} owns it, for: {', '.join(item.goals)}."
-    return answer("owner_and_goal", not missing, text, f"/register/{item.id}")
+    return answer("owner_and_goal", not missing, text, f"/apps/{item.id}")
 
 
 def overlap_answered(case: Case) -> GateCheck:
@@ -25,7 +25,7 @@ def overlap_answered(case: Case) -> GateCheck:
     decided = any(one.gate == "overlap" and one.decided_at is not None for one in case.decisions)
     names = ", ".join(f"{other.title} ({other.similarity:.2f})" for other in same)
     said = "decided: join, extend or separate" if decided else "nobody has decided: join, extend or separate"
-    return answer("overlap_answered", decided, f"Alike: {names}; {said}.", f"/register/{case.item.id}")
+    return answer("overlap_answered", decided, f"Alike: {names}; {said}.", f"/apps/{case.item.id}")
 
 
 def asked_for(case: Case) -> GateCheck:
@@ -38,7 +38,7 @@ def path_to_scale(case: Case) -> GateCheck:
     missing = [name.replace("_", " ") for name, passed in case.path.items() if not passed]
     done = len(case.path) - len(missing)
     text = f"{done} of {len(case.path)} steps." + (f" Missing: {', '.join(missing)}." if missing else "")
-    return answer("path_to_scale", done >= PATH_MINIMUM, text, f"/register/{case.item.id}")
+    return answer("path_to_scale", done >= PATH_MINIMUM, text, f"/apps/{case.item.id}")
 
 
 def co_design(case: Case) -> GateCheck:
@@ -50,7 +50,7 @@ def co_design(case: Case) -> GateCheck:
 def measures_chosen(case: Case) -> GateCheck:
     missing = [name for name in ("primary", "balancing", "equity", "baseline") if not case.metrics[name]]
     text = f"Missing: {', '.join(missing)}." if missing else "Primary, balancing and equity measures, with a baseline."
-    return answer("measures_and_baseline", not missing, text, f"/register/{case.item.id}")
+    return answer("measures_and_baseline", not missing, text, f"/apps/{case.item.id}")
 
 
 def plan_locked(case: Case) -> GateCheck:
@@ -111,13 +111,13 @@ def forecast_signed(case: Case) -> GateCheck:
         return answer("forecast_signed", False, "There is no 24-month forecast.")
     signed = case.path["costed_forecast_signed"]
     text = f"24-month forecast ${p50:,.0f} (median), {'signed' if signed else 'not signed'} by finance."
-    return answer("forecast_signed", signed, text, f"/register/{case.item.id}")
+    return answer("forecast_signed", signed, text, f"/apps/{case.item.id}")
 
 
 def support_model(case: Case) -> GateCheck:
     planned = "support" in case.item.adoption_plan
     text = "The adoption plan names who supports users." if planned else "The adoption plan names no support."
-    return answer("support_model", planned, text, f"/register/{case.item.id}")
+    return answer("support_model", planned, text, f"/apps/{case.item.id}")
 
 
 def design_grade(case: Case) -> GateCheck:
@@ -171,13 +171,13 @@ def funded(case: Case) -> GateCheck:
     if not p50:
         return answer("funded", None, "There is no 24-month forecast to fund.")
     text = f"${case.item.funding_usd:,.0f} committed of ${p50:,.0f} (24-month forecast, median)."
-    return answer("funded", case.item.funding_usd >= p50, text, f"/register/{case.item.id}")
+    return answer("funded", case.item.funding_usd >= p50, text, f"/apps/{case.item.id}")
 
 
 def integrated(case: Case) -> GateCheck:
     missing = [name.replace("_", " ") for name in INTEGRATION_CHECKS if name not in case.item.integration]
     text = f"{6 - len(missing)} of 6 checks." + (f" Missing: {', '.join(missing)}." if missing else "")
-    return answer("integration", not missing, text, f"/register/{case.item.id}")
+    return answer("integration", not missing, text, f"/apps/{case.item.id}")
 
 
 def aims_filled(case: Case) -> GateCheck:

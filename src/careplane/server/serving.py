@@ -3,16 +3,21 @@
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import get_args
 
 import uvicorn
 
 from careplane.console import create_account, find_accounts, one_time_link
 from careplane.errors import SettingsError
+from careplane.records.people import Role
 from careplane.server.asgi import asgi_app
 from careplane.server.platform import Platform
 from careplane.workflow.durable import Durable
 
 ADMINISTRATOR = "admin"
+GRANT_HINT = (
+    "The administrator manages accounts only. To let somebody review or decide: careplane user grant NAME --role ROLE"
+)
 
 
 def serve(platform: Platform, echo: Callable[[str], None]) -> None:
@@ -33,6 +38,8 @@ def serve(platform: Platform, echo: Callable[[str], None]) -> None:
     try:
         echo(f"Careplane serves {settings.text('site_name')} on {address} (Ctrl-C ends).")
         echo(f"Sign in once, within 30 minutes: {address}{administrator_link(platform)}")
+        if not platform.synthetic:
+            echo(GRANT_HINT)
         config = uvicorn.Config(
             asgi_app(platform, durable),
             log_level=settings.text("log_level"),
@@ -56,7 +63,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def administrator_link(platform: Platform) -> str:
-    """The path of a fresh one-time link for the administrator, whose account is made the first time."""
+    """The path of a fresh one-time link for the administrator, whose account is made the first time.
+
+    In a demo, whose people and patients are synthetic, the administrator has every role, so that every page opens.
+    """
     if all(account.id != ADMINISTRATOR for account in find_accounts(platform.store)):
-        create_account(platform.store, ADMINISTRATOR, "Administrator", ("admin",), datetime.now(UTC))
+        roles: tuple[Role, ...] = get_args(Role) if platform.synthetic else ("admin",)
+        create_account(platform.store, ADMINISTRATOR, "Administrator", roles, datetime.now(UTC))
     return one_time_link(platform.store, ADMINISTRATOR, datetime.now(UTC))

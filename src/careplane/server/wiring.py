@@ -1,9 +1,11 @@
 """What the console receives: the installation as its pages see it."""
 
+from functools import partial
+
 from careplane.console import ConsoleContext
 from careplane.records.run import ReviewAction, Run
 from careplane.server.platform import Platform
-from careplane.workflow import review_run
+from careplane.workflow import answer_survey, review_run
 
 
 def console_context(platform: Platform) -> ConsoleContext:
@@ -36,6 +38,7 @@ def console_context(platform: Platform) -> ConsoleContext:
         ledger=platform.ledger,
         apps=platform.apps,
         review=review,
+        answer_survey=partial(answer_survey, platform.runtime),
         clock=platform.clock,
         home=platform.home,
         synthetic=platform.synthetic,
