@@ -1,8 +1,9 @@
 """Opening the database: SQLite in WAL mode or PostgreSQL, the same tables and migrations."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -18,6 +19,8 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # SQLite has one writer: threads of this process queue here, in turn, rather than poll its lock.
+        self._turn: AbstractContextManager[object] = Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -28,7 +31,11 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that takes the write lock at once (``BEGIN IMMEDIATE``), so it cannot fail half-way."""
-        with self.engine.connect().execution_options(careplane_write=True) as connection, connection.begin():
+        with (
+            self._turn,
+            self.engine.connect().execution_options(careplane_write=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:

@@ -2,8 +2,10 @@
 
 A run is stored once per app and event, refused and failed ones included, so exposure is known whether or not the app
 spoke. Errors are stored as plain sentences of ours, never with text of an outside system, which may name a patient.
+Waiting for the disk happens in threads, so that runs at the same time share it.
 """
 
+import asyncio
 from collections import Counter
 
 from msgspec.structs import replace
@@ -55,10 +57,10 @@ async def run_event(runtime: Runtime, event: Event) -> Run:
         return known
     permit, plan, arm = runtime.permit(app, event)
     run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
-    _record_permit(runtime, run)
+    await asyncio.to_thread(_record_permit, runtime, run)
     if permit.allowed:
         run = await _drafted(runtime, app, run)
-    return save_new_run(runtime.store, run)
+    return await asyncio.to_thread(save_new_run, runtime.store, run)
 
 
 async def preview(runtime: Runtime, app: App, event: Event) -> Run:
@@ -132,7 +134,7 @@ async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
     context = await read_context(runtime.fhir, app, run.event)
     reply = await runtime.complete(model_request(app, run.event, context, run.id))
     draft = check_text(runtime, app, reply.text, context.sources, context.message)
-    _record_draft(runtime, run, draft, context)
+    await asyncio.to_thread(_record_draft, runtime, run, draft, context)
     return replace(run, sources=context.sources, calls=(reply.call,), draft=draft)
 
 
