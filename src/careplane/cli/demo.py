@@ -11,6 +11,9 @@ from careplane.sandbox.journey import JourneyOptions, run_journey
 from careplane.sandbox.journey.screen import one_screen
 from careplane.server.serving import serve
 
+PATIENTS = {"scripted": 3000, "local": 300}
+"""Size of the sandbox by model."""
+
 
 @click.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-report"), show_default=True,
@@ -19,12 +22,14 @@ from careplane.server.serving import serve
 @click.option("--model", type=click.Choice(["scripted", "local"]), default="scripted", show_default=True,
               help="The model behind the drafts; 'local' is a small real one (extra: local).")  # fmt: skip
 @click.option(
-    "--patients", type=click.IntRange(600, 50_000), default=3000, show_default=True, help="Size of the sandbox."
+    "--patients",
+    type=click.IntRange(240, 50_000),
+    help="Size of the sandbox: by default 3000, and 300 with the local model, which takes seconds for each draft.",
 )
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the console afterwards.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8470, show_default=True, help="Port of the console.")
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of the screen.")
-def command(out: Path, seed: int, model: str, patients: int, serving: bool, port: int, as_json: bool) -> None:
+def command(out: Path, seed: int, model: str, patients: int | None, serving: bool, port: int, as_json: bool) -> None:
     """Run one GenAI use from idea through pilot to a decision on evidence.
 
     Everything is synthetic, and says so. No key, no network, no server is needed.
@@ -33,7 +38,7 @@ def command(out: Path, seed: int, model: str, patients: int, serving: bool, port
     Example:
       careplane demo --no-serve --seed 7 --out out/d7
     """
-    options = JourneyOptions(out=out, seed=seed, model=model, patients=patients)
+    options = JourneyOptions(out=out, seed=seed, model=model, patients=patients or PATIENTS[model])
     columns = (TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         outcome = run_journey(options, lambda title, total: partial(bars.advance, bars.add_task(title, total=total)))

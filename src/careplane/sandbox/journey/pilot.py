@@ -1,5 +1,6 @@
 """The pilot: every patient message of the window goes through the real runtime, and the staff act on what they get."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -32,13 +33,17 @@ async def run_pilot(scene: Scene, durable: Durable, messages: Sequence[JSON], ad
     """
     for arrived in _by_day(messages):
         scene.clock.move_to(datetime.fromisoformat(arrived[0]["sent"]))
-        for message in arrived:
-            await scene.platform.fhir.update(message)
-            await durable.submit(event_of(scene, message))
+        await asyncio.gather(*(_deliver(scene, durable, message) for message in arrived))
         await durable.drain()
         for message in arrived:
             await _handle(scene, message)
         advance(len(arrived))
+
+
+async def _deliver(scene: Scene, durable: Durable, message: JSON) -> None:
+    """The message into the chart, and its event to the app."""
+    await scene.platform.fhir.update(message)
+    await durable.submit(event_of(scene, message))
 
 
 def event_of(scene: Scene, message: JSON) -> Event:
@@ -103,5 +108,5 @@ def _ask(scene: Scene, run: Run) -> None:
 
 async def _write(scene: Scene, handling: Handling) -> None:
     """What a clinician did by hand, as the EHR records it: the reply, and the audit of the time it took."""
-    await scene.platform.fhir.update(handling.reply)
-    await scene.platform.fhir.update(handling.audit)
+    fhir = scene.platform.fhir
+    await asyncio.gather(fhir.update(handling.reply), fhir.update(handling.audit))
