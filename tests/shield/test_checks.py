@@ -1,6 +1,7 @@
 """The output checks, on small labelled cases; the figures of the shield's README come from ``labelled.json``."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from careplane.records.app import Output
 from careplane.records.run import Finding, Source
 from careplane.shield.checks import CHECKS, Checked, run_checks, sentences
-from careplane.shield.safety import strip_links
+from careplane.shield.safety import red_flag, strip_links
 
 CASES = json.loads((Path(__file__).parent / "labelled.json").read_text(encoding="utf-8"))
 SOURCES = tuple(
@@ -84,3 +85,54 @@ def test_sentences_keep_every_word_and_no_check_fails(text: str) -> None:
     checked = Checked(text=text, sentences=cut, sources=SOURCES, output=Output(kind="text"), request_text=text)
     for check in CHECKS.values():
         assert all(finding.sentence is None or finding.sentence < len(cut) for finding in check(checked))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Also since this morning I have a heavy pressure in my chest.",
+        "There is a tightness across\nmy chest",
+        "My chest feels really tight",
+        "It is like an elephant sitting on my chest",
+        "pain in the left side of my chest",
+        "I have no fever but chest pressure",
+        "I can’t breathe",
+        "I took a double dose and now I can hardly breathe.",
+        "My face looks droopy on one side",
+        "Everybody would be better off without me",
+        "Tengo presión en el pecho",
+        "TENGO UNA OPRESION MUY FUERTE EN EL PECHO",
+        "Dolor de pecho desde ayer",
+        "Me duele mucho el pecho",
+        "no puedo respirar",
+        "Me cuesta respirar",
+    ],
+)
+def test_words_of_an_emergency_are_seen(message: str) -> None:
+    assert red_flag(message)
+    assert red_flag(unicodedata.normalize("NFD", message.upper()))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "I bought a pressure cooker for my chest freezer lid",
+        "The weight of the chest of drawers hurt my foot",
+        "My blood pressure was 120/80; when is the chest x-ray?",
+        "My blood pressure on the day of my chest x-ray was fine",
+        "I have no pressure in my chest",
+        "I don’t have chest pain",
+        "My chest is fine",
+        "No tengo dolor de pecho",
+        "Mi presión arterial está bien y compré una olla a presión",
+    ],
+)
+def test_benign_words_are_no_emergency(message: str) -> None:
+    assert red_flag(message) is None
+
+
+def test_finding_quotes_the_message_in_its_own_words() -> None:
+    found = findings("We will call you.", "Tengo presión\nen el pecho.", citations="none")
+    assert [f.text for f in found if f.check == "urgent"] == [
+        "The message mentions “presión en el pecho”, but the draft does not direct the patient to urgent care."
+    ]
