@@ -18,7 +18,10 @@ class FhirReader(Protocol):
         """The resource at ``Type/id``, or ``None`` when there is none."""
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
-        """Resources that match; ``query`` holds FHIR search parameters, pages are followed up to ``limit``."""
+        """Resources that match; ``query`` holds FHIR search parameters, pages are followed up to ``limit``.
+
+        Every parameter is heeded or the search fails: what limits an app to a unit must never be ignored in silence.
+        """
 
     async def aclose(self) -> None:
         """Give connections back."""

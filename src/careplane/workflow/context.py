@@ -2,6 +2,11 @@
 
 A rule whose search needs something that the event does not have (an encounter, a unit) reads nothing. A resource of
 another patient than the event's, or with a label of restricted or sensitive content, is left out.
+
+An event without a patient is about a unit, and its resources are of many patients on purpose, so there is no owner to
+compare with. What limits them is the search alone: ``app check`` demands a placeholder in each, a placeholder that the
+event cannot fill reads nothing, and a connector answers only if every parameter was heeded (see ``FhirReader.search``).
+A resource does not always say its unit (a Task names an encounter), so a second comparison here would be a guess.
 """
 
 import asyncio

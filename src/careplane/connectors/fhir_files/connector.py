@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from careplane.codecs.fhir import RESOURCE_TYPES, reference
 from careplane.connectors.fhir_files.outbox import Outbox
 from careplane.connectors.fhir_files.parts import Parts
-from careplane.connectors.fhir_files.search import Query, parse_query
+from careplane.connectors.fhir_files.search import Query, parse_query, refers_to_any, split_chain
 from careplane.errors import InputError
 from careplane.records import JSON
 
@@ -35,9 +36,12 @@ class FilesConnector:
             InputError: an unknown type or parameter; names those supported.
         """
         _check_type(resource)
-        parsed = parse_query(query)
-        found = [item for item in self._candidates(resource, parsed, limit) if parsed.matches(item)]
-        return parsed.arrange(found)[: min(limit, parsed.count or limit)]
+        own, chained = split_chain(query)
+        parsed = parse_query(resource, own)
+        if chained:
+            stays = self._found("Encounter", parse_query("Encounter", chained))
+            parsed = replace(parsed, tests=(*parsed.tests, refers_to_any(stays)))
+        return self._found(resource, parsed, limit)
 
     async def create(self, resource: JSON, if_none_exist: str | None = None) -> str:
         """Append a resource to the outbox under a new id; ``if_none_exist`` finds an earlier one again."""
@@ -53,7 +57,12 @@ class FilesConnector:
         """Close the connection to the lake."""
         self._parts.close()
 
-    def _candidates(self, kind: str, query: Query, limit: int) -> list[JSON]:
+    def _found(self, kind: str, query: Query, limit: int | None = None) -> list[JSON]:
+        found = [item for item in self._candidates(kind, query, limit) if query.matches(item)]
+        bounds = [bound for bound in (limit, query.count) if bound is not None]
+        return query.arrange(found)[: min(bounds, default=None)]
+
+    def _candidates(self, kind: str, query: Query, limit: int | None) -> list[JSON]:
         """Loaded resources that the indexed parameters leave, with those of the outbox put over them."""
         if query.ident is not None:
             one = self._parts.by_id(kind, query.ident)

@@ -7,7 +7,8 @@ parameter          kind         meaning here
 ``patient``        reference    the patient whom the resource is about; ``Patient/x`` or ``x``
 ``subject``        reference    the same
 ``encounter``      reference    ``encounter`` or ``context`` (also ``context.encounter``)
-``location``       reference    ``location``, ``participant`` or ``about`` (for Task not a parameter of R4 itself)
+``encounter.…``    chain        a reference to an encounter that meets the parameter after the dot; one step only
+``location``       reference    ``location`` or ``participant``, on the types for which R4 defines it
 ``schedule``       reference    ``schedule``
 ``class``          token        ``class``
 ``status``         token        ``status`` (``clinical-status`` too)
@@ -24,7 +25,7 @@ Several values of one token, separated by commas, mean *or*; for ``date`` they m
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +38,7 @@ Test = Callable[[JSON], bool]
 
 _REFERENCES: dict[str, tuple[str, ...]] = {
     "encounter": ("encounter", "context"),
-    "location": ("location", "participant", "about"),
+    "location": ("location", "participant"),
     "schedule": ("schedule",),
 }
 _TOKENS: dict[str, tuple[str, ...]] = {
@@ -49,6 +50,12 @@ _TOKENS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
 }
 _DATES = ("date", "sent")
+WITH_LOCATION = frozenset(
+    {"Appointment", "Device", "Encounter", "HealthcareService", "Immunization", "PractitionerRole", "Procedure"}
+)
+"""Types whose ``location`` R4 makes a search parameter; on others it is an error, as an EHR may leave it unheeded."""
+
+CHAIN = "encounter."
 SUPPORTED = tuple(sorted(("_count", "_id", "_sort", "patient", "subject", *_REFERENCES, *_TOKENS, *_DATES)))
 _DATE = re.compile(r"(ge|gt|le|lt|eq)?(\d{4}(?:-\d\d(?:-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)?)?)")
 
@@ -80,15 +87,24 @@ class Query:
         return [item for _, item in dated] + [item for item in found if not date_of(item)]
 
 
-def parse_query(query: Mapping[str, str]) -> Query:
-    """Read search parameters.
+def split_chain(query: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The parameters of the resources themselves, and those of the encounter that they must refer to."""
+    own = {name: value for name, value in query.items() if not name.startswith(CHAIN)}
+    chained = {name.removeprefix(CHAIN): value for name, value in query.items() if name.startswith(CHAIN)}
+    return own, chained
+
+
+def parse_query(kind: str, query: Mapping[str, str]) -> Query:
+    """Read search parameters of a type, without those of a chain.
 
     Raises:
         InputError: a parameter that is not supported (names those that are), or a value that cannot be read.
     """
-    unknown = sorted(set(query) - set(SUPPORTED))
+    supported = SUPPORTED if kind in WITH_LOCATION else tuple(name for name in SUPPORTED if name != "location")
+    unknown = sorted(set(query) - set(supported))
     if unknown:
-        raise InputError(f"is not supported on loaded data; supported: {', '.join(SUPPORTED)}", field=unknown[0])
+        listed = ", ".join((*supported, f"{CHAIN}<parameter>"))
+        raise InputError(f"is not supported on loaded data of type {kind}; supported: {listed}", field=unknown[0])
     patient = query.get("patient", query.get("subject"))
     return Query(
         ident=query.get("_id"),
@@ -123,6 +139,17 @@ def _needles(query: Mapping[str, str]) -> Iterator[str]:
         value = query.get(name, "").rpartition("/")[2].rpartition("|")[2]
         if re.fullmatch(ID_PATTERN, value):
             yield value
+
+
+def refers_to_any(encounters: Iterable[JSON]) -> Test:
+    """Whether a resource refers to one of these encounters."""
+    wanted = {f"Encounter/{encounter['id']}" for encounter in encounters}
+
+    def test(resource: JSON) -> bool:
+        targets = references({name: resource.get(name) for name in _REFERENCES["encounter"]})
+        return any("/".join(target.partition("/_history/")[0].split("/")[-2:]) in wanted for target in targets)
+
+    return test
 
 
 def _about(ident: str) -> Test:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -49,16 +49,23 @@ class RestConnector:
         return None if response.status_code in _GONE else _body(response, kind)
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
-        """Matches of a search, pages followed up to ``limit``; included resources and outcomes are left out."""
+        """Matches of a search, pages followed up to ``limit``; included resources and outcomes are left out.
+
+        Raises:
+            UpstreamError: the EHR does not say that it heeded every parameter. Many ignore one that they do not know,
+                and then answer with the resources of every patient and ward.
+        """
         _check_name(resource)
         parameters = {"_count": str(min(limit, _PAGE)), **query}
         url: str | None = f"{resource}?{urlencode(parameters)}"
         found: list[JSON] = []
-        for _ in range(_MAX_PAGES):
+        for page in range(_MAX_PAGES):
             if url is None or len(found) >= limit:
                 break
             response = await self._send("GET", resource, url)
             bundle = {} if response.status_code in _GONE else _body(response, resource)
+            if page == 0 and bundle:
+                _check_heeded(bundle, resource, query)
             found += _matches(bundle, resource)
             url = self._next(bundle, resource)
         return found[:limit]
@@ -121,6 +128,19 @@ class RestConnector:
         if _origin(target) != _origin(self._client.base_url):
             raise UpstreamError(f"GET {kind}: the next page of the answer is on another host; it was not fetched.")
         return str(target)
+
+
+def _check_heeded(bundle: JSON, kind: str, query: Mapping[str, str]) -> None:
+    """Compare with the self link, which names the parameters used (hl7.org/fhir/R4/search.html#conformance).
+
+    Only those that choose resources count: an order or a page size that is not kept leaks nothing.
+    """
+    links = bundle.get("link") or []
+    url = next((link.get("url") for link in links if link.get("relation") == "self"), "")
+    used = {name.partition(":")[0] for name, _ in parse_qsl(httpx.URL(url).query.decode(), keep_blank_values=True)}
+    asked = {name.partition(":")[0] for name in query if name == "_id" or not name.startswith("_")}
+    if unheeded := sorted(asked - used):
+        raise UpstreamError(f"GET {kind}: the EHR did not heed the search parameter {', '.join(unheeded)}.")
 
 
 def _raise_for(response: httpx.Response, method: str, what: str) -> None:

@@ -31,11 +31,29 @@ def observation(ident: str, patient: str, when: str | None, code: str = "4548-4"
         "subject": {"reference": f"Patient/{patient}"},
         "encounter": {"reference": "Encounter/e1"},
         "class": {"code": "IMP"},
-        "location": [{"location": {"reference": f"Location/ward-{patient}"}}],
     }
     return resource if when is None else {**resource, "effectiveDateTime": when}
 
 
+def stay(ident: str, ward: str, status: str = "in-progress") -> JSON:
+    location = [{"location": {"reference": f"Location/{ward}"}}]
+    return {"resourceType": "Encounter", "id": ident, "status": status, "location": location}
+
+
+def task(ident: str, encounter: str) -> JSON:
+    where = {"location": {"reference": "Location/ward-a"}}
+    return {"resourceType": "Task", "id": ident, "encounter": {"reference": encounter}, "status": "requested", **where}
+
+
+WARDS: list[JSON] = [
+    stay("e1", "ward-a"),
+    stay("e11", "ward-b"),
+    stay("e3", "ward-a", "finished"),
+    task("t1", "Encounter/e1"),
+    task("t2", "https://ehr.test/fhir/Encounter/e1/_history/2"),
+    task("t3", "Encounter/e11"),
+    task("t4", "Encounter/e3"),
+]
 RESOURCES: list[JSON] = [
     {"resourceType": "Patient", "id": "p1", "identifier": [{"system": "urn:mrn", "value": "77"}]},
     {"resourceType": "Patient", "id": "p2"},
@@ -44,6 +62,7 @@ RESOURCES: list[JSON] = [
     observation("o3", "p1", "2025", status="preliminary"),
     observation("o4", "p2", "2026-02-01"),
     observation("o5", "p1", None),
+    *WARDS,
 ]
 
 
@@ -74,8 +93,8 @@ def ehr(home: Path) -> FilesConnector:
         ({"code": "urn:other|2345-7"}, []),
         ({"category": "laboratory", "encounter": "Encounter/e1", "_count": "2"}, ["o1", "o2"]),
         ({"encounter": "e"}, []),
-        ({"location": "ward-p2"}, ["o4"]),
-        ({"location": "Location/ward-p1", "status": "preliminary", "class": "IMP"}, ["o3"]),
+        ({"encounter.location": "ward-a", "status": "preliminary", "class": "IMP"}, ["o3"]),
+        ({"encounter.location": "ward-b"}, []),
         ({"class": "AMB"}, []),
         ({"sent": "ge2026-02-01"}, ["o2", "o4"]),
         ({"patient": "p1", "_sort": "-date"}, ["o2", "o1", "o3", "o5"]),
@@ -91,6 +110,23 @@ def test_search(ehr: FilesConnector, query: dict[str, str], found: list[str]) ->
     assert [item["id"] for item in run(ehr.search("Observation", query))] == found
 
 
+@pytest.mark.parametrize(
+    ("kind", "query", "found"),
+    [
+        ("Encounter", {"location": "Location/ward-a"}, ["e1", "e3"]),
+        ("Encounter", {"location": "ward-a", "status": "in-progress"}, ["e1"]),
+        ("Task", {"encounter.location": "ward-a"}, ["t1", "t2", "t4"]),
+        ("Task", {"encounter.location": "Location/ward-a", "encounter.status": "in-progress"}, ["t1", "t2"]),
+        ("Task", {"encounter.location": "ward-b", "status": "requested,accepted"}, ["t3"]),
+        ("Task", {"encounter.location": "ward-c"}, []),
+        ("Task", {"encounter": "e1"}, ["t1", "t2"]),
+    ],
+)
+def test_search_of_a_ward(ehr: FilesConnector, kind: str, query: dict[str, str], found: list[str]) -> None:
+    assert [item["id"] for item in run(ehr.search(kind, query))] == found
+    assert [item["id"] for item in run(ehr.search(kind, query, limit=1))] == found[:1]
+
+
 def test_search_by_identifier_and_limit(ehr: FilesConnector) -> None:
     assert [item["id"] for item in run(ehr.search("Patient", {"identifier": "urn:mrn|77"}))] == ["p1"]
     assert len(run(ehr.search("Observation", {}, limit=3))) == 3
@@ -104,6 +140,11 @@ def test_search_by_identifier_and_limit(ehr: FilesConnector) -> None:
         ("Observation", {"_sort": "code"}),
         ("Observation", {"_count": "many"}),
         ("Observatoin", {}),
+        ("Task", {"location": "ward-a"}),
+        ("Task", {"focus.location": "ward-a"}),
+        ("Task", {"encounter.period": "2026"}),
+        ("Task", {"encounter.location.name": "A"}),
+        ("Task", {"encounter.encounter.location": "ward-a"}),
     ],
 )
 def test_what_cannot_be_answered_is_refused(ehr: FilesConnector, kind: str, query: dict[str, str]) -> None:

@@ -104,6 +104,24 @@ def test_pages_are_followed_up_to_the_limit(server: str) -> None:
     assert some == 3
 
 
+def test_a_ward_has_its_own_tasks_and_an_unheeded_parameter_is_no_answer(server: str) -> None:
+    async def journey() -> None:
+        async with connected(server) as ehr:
+            for ward in "ab":
+                at = {"location": {"reference": f"Location/ward-{ward}"}}
+                await ehr.update({"resourceType": "Location", "id": f"ward-{ward}", "status": "active"})
+                await ehr.update({"resourceType": "Encounter", "id": f"e{ward}", "status": "in-progress",
+                                  "class": {"code": "IMP"}, "location": [at]})  # fmt: skip
+                await ehr.update({"resourceType": "Task", "id": f"t{ward}", "status": "requested", "intent": "order",
+                                  "encounter": {"reference": f"Encounter/e{ward}"}, **at})  # fmt: skip
+            query = {"encounter.location": "ward-a", "encounter.status": "in-progress", "status": "requested,accepted"}
+            assert [item["id"] for item in await ehr.search("Task", query)] == ["ta"]
+            with pytest.raises(UpstreamError, match="did not heed the search parameter location"):
+                await ehr.search("Task", {"location": "ward-a"})
+
+    asyncio.run(journey())
+
+
 def against(answer: Answer, work: Callable[[RestConnector], Awaitable[object]]) -> tuple[object, list[float]]:
     """Run ``work`` on a connector whose endpoint answers as told; also gives the pauses it took."""
     pauses: list[float] = []
@@ -219,5 +237,8 @@ def test_settings_are_checked(settings: dict[str, str]) -> None:
 
 def test_one_connector_serves_several_event_loops(server: str) -> None:
     connector = fhir_rest.open({"base_url": server})
-    for _loop in range(2):
-        assert asyncio.run(connector.search("Patient", {"_count": "1"}, 1)) is not None
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        for loop in (one, other, one):
+            assert loop.run(connector.search("Patient", {"_count": "1"}, 1)) is not None
+        for loop in (one, other):
+            loop.run(connector.aclose())
