@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import msgspec
+from sqlalchemy import Connection
 
 from careplane import alignment
 from careplane._shelf import folder
@@ -12,6 +13,7 @@ from careplane.apps import read_app
 from careplane.ledger import Ledger
 from careplane.records.app import App
 from careplane.records.evidence import Assignment, Effect, EquityRow, Plan, PlannedMeasure, Result, Uptake
+from careplane.records.people import TrainingRecord
 from careplane.records.portfolio import Goal, RegisterItem, Stage
 from careplane.records.run import (
     Draft,
@@ -28,7 +30,8 @@ from careplane.records.run import (
     Usage,
 )
 from careplane.store import Store, save, stamp
-from careplane.store.tables import assignments, plans, results, runs
+from careplane.store.tables import assignments, plans, results, training
+from careplane.workflow.records import save_new_run
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 CLINICS = tuple(f"Location/clinic-{number:02}" for number in range(1, 13))
@@ -78,11 +81,18 @@ def seed(store: Store, ledger: Ledger) -> Mapping[str, App]:
             arm: Literal["intervention", "control"] = "intervention" if number % 2 else "control"
             one = Assignment(plan=PLAN.id, unit=unit, arm=arm, stratum="large" if number < 6 else "small")
             save(connection, assignments, one, plan=PLAN.id, unit=unit, arm=arm)
-        for number in range(60):
-            run = _run(number, apps["portal_reply"])
-            save(connection, runs, run, **_columns(run))
+        _train(connection, apps["portal_reply"])
+    for number in range(60):
+        save_new_run(store, _run(number, apps["portal_reply"]))
     ledger.append("run.drafted", at=NOW, run="run-000", app="portal_reply", facts={"findings": 1})
     return apps
+
+
+def _train(connection: Connection, app: App) -> None:
+    """The reviewer passed the lesson; her colleague did not take it yet."""
+    at = NOW - timedelta(days=30)
+    record = TrainingRecord(app=app.id, app_version=app.spec.version, person=REVIEWER, score=1.0, passed=True, at=at)
+    save(connection, training, record, app=app.id, person=REVIEWER, at=stamp(at), passed=True)
 
 
 GOALS = (
@@ -319,20 +329,3 @@ def _drafted(run: Run, number: int, status: RunStatus, at: datetime) -> Run:
         else None
     )
     return msgspec.structs.replace(run, sources=draft.sources, draft=draft, calls=(call,), review=review)
-
-
-def _columns(run: Run) -> dict[str, str | float | None]:
-    return {
-        "id": run.id,
-        "app": run.app,
-        "event": run.event.id,
-        "status": run.status,
-        "at": stamp(run.created_at),
-        "patient": run.event.patient,
-        "focus": run.event.focus,
-        "unit": run.event.unit,
-        "reviewer": run.review.by if run.review else run.event.user,
-        "plan": run.plan,
-        "arm": run.arm,
-        "cost_usd": run.cost_usd,
-    }

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import get_args
 
 import httpx
 import pytest
 
 from careplane.records.people import Role
+from careplane.store.lake import load_path
 
 PATHS = (
     "/",
@@ -155,3 +157,14 @@ def test_looking_at_a_trace_is_recorded_without_names(browser: httpx.Client, ser
     looks = list(served.context.ledger.records(run="run-002", kind="run_viewed"))
     assert looks
     assert looks[-1].actor not in (None, "walker")
+
+
+def test_data_lists_what_is_loaded_and_the_problems_met(served, browser: httpx.Client, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    export = tmp_path / "Patient.ndjson"
+    export.write_text('{"resourceType":"Patient","id":"p1"}\n{"resourceType":"Patient",\n', encoding="utf-8")
+    assert "Nothing is loaded" in browser.get("/data").text
+    load_path(export, served.context.home)
+    page = browser.get("/data").text
+    assert "1 FHIR resources are loaded; 1 problems were met on the way" in page
+    assert '<th scope="row">Patient</th><td class="n">1</td>' in page
+    assert f"{export}:2</th><td>broken json</td>" in page

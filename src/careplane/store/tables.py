@@ -70,9 +70,6 @@ runs = Table(
     Column("event", String, nullable=False),
     Column("status", String, nullable=False),
     Column("at", String, nullable=False),
-    Column("patient", String, index=True),
-    Column("focus", String, index=True),
-    Column("unit", String),
     Column("reviewer", String),
     Column("plan", String),
     Column("arm", String),
@@ -215,26 +212,4 @@ sessions = Table(
     Column("account", String, nullable=False, index=True),
     Column("expires_at", String, nullable=False),
     Column("csrf", String, nullable=False),
-)
-
-# loaded FHIR data: one row per Parquet part, and one per problem seen
-parts = Table(
-    "parts",
-    metadata,
-    Column("path", String, primary_key=True),
-    Column("resource_type", String, nullable=False, index=True),
-    Column("rows", Integer, nullable=False),
-    Column("source", String, nullable=False),
-    Column("source_hash", String, nullable=False),
-    Column("loaded_at", String, nullable=False),
-)
-load_problems = Table(
-    "load_problems",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("source", String, nullable=False, index=True),
-    Column("line", Integer),
-    Column("kind", String, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("loaded_at", String, nullable=False),
 )

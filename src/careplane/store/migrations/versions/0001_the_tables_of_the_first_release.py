@@ -88,19 +88,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope", "target", name=op.f("pk_kill_switches")),
     )
     op.create_table(
-        "load_problems",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("source", sa.String(), nullable=False),
-        sa.Column("line", sa.Integer(), nullable=True),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("loaded_at", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_load_problems")),
-    )
-    with op.batch_alter_table("load_problems", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_load_problems_source"), ["source"], unique=False)
-
-    op.create_table(
         "panel_members",
         sa.Column("app", sa.String(), nullable=False),
         sa.Column("person", sa.String(), nullable=False),
@@ -114,19 +101,6 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("app", "on", name=op.f("pk_panel_sessions")),
     )
-    op.create_table(
-        "parts",
-        sa.Column("path", sa.String(), nullable=False),
-        sa.Column("resource_type", sa.String(), nullable=False),
-        sa.Column("rows", sa.Integer(), nullable=False),
-        sa.Column("source", sa.String(), nullable=False),
-        sa.Column("source_hash", sa.String(), nullable=False),
-        sa.Column("loaded_at", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("path", name=op.f("pk_parts")),
-    )
-    with op.batch_alter_table("parts", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_parts_resource_type"), ["resource_type"], unique=False)
-
     op.create_table(
         "people",
         sa.Column("id", sa.String(), nullable=False),
@@ -201,9 +175,6 @@ def upgrade() -> None:
         sa.Column("event", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("at", sa.String(), nullable=False),
-        sa.Column("patient", sa.String(), nullable=True),
-        sa.Column("focus", sa.String(), nullable=True),
-        sa.Column("unit", sa.String(), nullable=True),
         sa.Column("reviewer", sa.String(), nullable=True),
         sa.Column("plan", sa.String(), nullable=True),
         sa.Column("arm", sa.String(), nullable=True),
@@ -214,8 +185,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index("ix_runs_app_status_at", ["app", "status", "at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_runs_focus"), ["focus"], unique=False)
-        batch_op.create_index(batch_op.f("ix_runs_patient"), ["patient"], unique=False)
         batch_op.create_index("ix_runs_reviewer_status", ["reviewer", "status"], unique=False)
 
     op.create_table(
