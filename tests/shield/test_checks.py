@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from careplane.records.app import Output
 from careplane.records.run import Finding, Source
 from careplane.shield.checks import CHECKS, Checked, run_checks, sentences
-from careplane.shield.safety import red_flag, strip_links
+from careplane.shield.red_flags import red_flag
+from careplane.shield.safety import strip_links
 
 CASES = json.loads((Path(__file__).parent / "labelled.json").read_text(encoding="utf-8"))
 SOURCES = tuple(
@@ -98,6 +99,7 @@ def test_sentences_keep_every_word_and_no_check_fails(text: str) -> None:
         "I have no fever but chest pressure",
         "I can’t breathe",
         "I took a double dose and now I can hardly breathe.",
+        "I have not been well: chest pain",
         "My face looks droopy on one side",
         "Everybody would be better off without me",
         "Tengo presión en el pecho",

@@ -5,39 +5,8 @@ from collections.abc import Sequence
 
 from careplane.records.run import Finding
 from careplane.shield.checked import Checked
-from careplane.shield.folding import fold
+from careplane.shield.red_flags import red_flag
 
-_CHEST = r"chest(?! (?:of drawers|freezer|strap|x-?ray))\b"
-_FEELING = (
-    r"(?:(?<!blood )pressure|pains?|tight(?:ness)?|heav(?:y|iness)|weight|squeez\w*|crushing|burning|ach(?:es?|ing)"
-    r"|discomfort|hurts?|sitting)"
-)
-_PLACE = r"(?:my|the|his|her|left|right|upper|lower|mid(?:dle)?|cent(?:er|re)|side|part|whole|of)"
-_CHEST_EN = (
-    rf"{_CHEST} (?:pains?|pressure|tightness|heaviness|discomfort|hurts|aches)"
-    rf"|{_CHEST} (?:is|feels?|has been|was) (?:\w+ )?(?:tight|heavy|hurting|aching|burning|painful|crushed)"
-    rf"|{_FEELING}(?: (?:feeling|sensation))?(?: (?:is|right|deep|all|here|down))?"
-    rf" (?:in|on|inside|across|around|over|of) (?:{_PLACE} ){{0,5}}{_CHEST}"
-)
-_CHEST_ES = (
-    r"(?:dolor|presion|opresion|peso|ardor|punzadas?|molestias?)(?: \w+){0,2} (?:en (?:el|mi)|de|del) pecho"
-    r"|duele(?: \w+)? (?:el|mi) pecho|(?:el|mi) pecho (?:me )?(?:duele|aprieta|oprime)|aprieta el pecho"
-)
-_RED_FLAG = re.compile(
-    rf"\b(?:{_CHEST_EN}|{_CHEST_ES})\b|"
-    r"(?:trouble|difficulty|hard(?:er)?|struggling|can'?t|cannot|unable|hardly|barely)"
-    r"(?: (?:it is|to|with|time))* ?breath\w*|short(?:ness)? of breath|suicid\w*|kill(?:ing)? myself"
-    r"|end(?:ing)? my life"
-    r"|want(?:ed)? to die|better off (?:dead|without me)|hurt(?:ing)? myself|face (?:is |looks |feels )?droop\w*|slurred speech|(?:sudden|new) (?:weakness|numbness)"
-    r"|passed out|faint(?:ed|ing)|cough\w* (?:up )?blood|vomit\w* blood|black(?:,)? tarry|worst headache"
-    r"|throat (?:is )?(?:closing|swelling)|overdos\w+|severe (?:bleeding|allergic)|bleeding (?:that )?won'?t stop"
-    r"|falta (?:de|el) aire|no puedo respirar|(?:dificultad|dificil|cuesta|problemas|trabajo)(?: \w+)? respirar"
-    r"|me (?:ahogo|asfixio|desmaye)|matarme|quitarme la vida|quiero morir",
-    re.I,
-)
-_NOT_NOW = re.compile(
-    r"(?:\bno\b|\bnot\b|\bdenies\b|\bwithout\b|\bnever\b|n['’]t (?:have|had)|\bsin\b)(?:\W+\w+){0,3}\W*$", re.I
-)
 _URGENT_CARE = re.compile(
     r"\b(?:911|988|112|999)\b|emergency (?:room|department|services|number|care)|nearest (?:er|emergency)|urgent care"
     r"|call us (?:right away|now|immediately)|(?:servicios? de )?(?:urgencias|emergencias?)",
@@ -63,20 +32,6 @@ _INJECTION = re.compile(
     r"|(?:other|another|all) patients?['’]?s? (?:records?|data|chart)|send\b.{0,40}\bhttps?:",
     re.I | re.S,
 )
-
-
-def red_flag(message: str) -> str | None:
-    """The words of an emergency in a patient's message (English, Spanish), unless they are denied just before.
-
-    Accents, typographic quotes and the breaks of lines make no difference.
-    """
-    folded = fold(message)
-    for found in _RED_FLAG.finditer(folded.text):
-        start, end = folded.original(*found.span())
-        clause = re.split(r"[.;!?\n]|\bbut\b|\bpero\b", message[:start], flags=re.I)[-1]
-        if not _NOT_NOW.search(clause):
-            return " ".join(message[start:end].split())
-    return None
 
 
 def urgent(checked: Checked) -> Sequence[Finding]:
