@@ -3,8 +3,10 @@
 import asyncio
 import dataclasses
 import re
+from datetime import timedelta
 from types import ModuleType
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,6 +114,23 @@ def test_failed_model_leaves_a_failed_run_without_foreign_text(runtime: Runtime,
     run = asyncio.run(run_event(failing, installation.message_event()))
     assert run.status == "failed"
     assert run.error == "The model or the record system failed."
+
+
+def test_draft_that_reached_the_limit_of_tokens_says_so(runtime: Runtime, installation: ModuleType) -> None:
+    async def cut(request: ModelRequest) -> ModelReply:
+        return msgspec.structs.replace(await runtime.complete(request), finish_reason="length")
+
+    run = asyncio.run(run_event(dataclasses.replace(runtime, complete=cut), installation.message_event()))
+    assert run.draft is not None
+    assert ("truncated", "critical") in {(finding.check, finding.severity) for finding in run.draft.findings}
+
+
+def test_run_is_never_before_its_event(runtime: Runtime, installation: ModuleType) -> None:
+    for n, minutes in enumerate((-5, 5)):
+        at = installation.AT + timedelta(minutes=minutes)
+        event = msgspec.structs.replace(installation.message_event(), id=f"at{n}", at=at)
+        run = asyncio.run(run_event(runtime, event))
+        assert run.created_at == max(at, installation.AT)
 
 
 def test_preview_stores_nothing(runtime: Runtime, installation: ModuleType) -> None:

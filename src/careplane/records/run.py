@@ -135,6 +135,8 @@ class Survey(Record, frozen=True):
 class Run(Record, frozen=True):
     """The record that joins call, draft, review, outcome, cost and decision.
 
+    ``created_at`` is the time of the process that ran it, but never before its event: the event may carry the time of
+    another machine or of a schedule, and of two clocks that differ the later is taken.
     ``arm`` is the arm of the plan at the time of the event (exposure is recorded whether or not the app spoke);
     ``written`` are the references of the resources that came back to the chart.
     """

@@ -12,7 +12,8 @@ class Checked(Record, frozen=True):
     """A draft on its way to a reviewer.
 
     ``text`` has its originals restored, ``sentences`` are :func:`sentences` of it, ``sources`` are what it may cite as
-    ``[n]``, ``request_text`` is the untrusted message that it answers (empty when there is none).
+    ``[n]``, ``request_text`` is the untrusted message that it answers (empty when there is none), ``cut`` says that the
+    model stopped at its limit of tokens.
     """
 
     text: str
@@ -20,6 +21,7 @@ class Checked(Record, frozen=True):
     sources: tuple[Source, ...]
     output: Output
     request_text: str = ""
+    cut: bool = False
 
     def cited(self, sentence: str) -> tuple[Source, ...]:
         """The sources that a sentence cites and that exist."""

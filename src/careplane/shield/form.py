@@ -21,18 +21,16 @@ def empty(checked: Checked) -> Sequence[Finding]:
 
 
 def truncated(checked: Checked) -> Sequence[Finding]:
-    """A draft that stops in the middle of a sentence."""
+    """A draft that is not whole: the model reached its limit, or it stops in the middle of a sentence."""
+    place = max(len(checked.sentences) - 1, 0)
+    if checked.cut:
+        text = "The model reached its limit of tokens, so the draft is not whole."
+        return (Finding(check="truncated", severity="critical", text=text, sentence=place),)
     last = checked.text.rstrip().rsplit("\n", 1)[-1]
     if not last or last.endswith(_ENDINGS) or len(_WORD.findall(last)) <= 6:
         return ()
-    return (
-        Finding(
-            check="truncated",
-            severity="critical",
-            text="The draft stops in the middle of a sentence.",
-            sentence=len(checked.sentences) - 1,
-        ),
-    )
+    text = "The draft stops in the middle of a sentence."
+    return (Finding(check="truncated", severity="critical", text=text, sentence=place),)
 
 
 def length(checked: Checked) -> Sequence[Finding]:

@@ -90,7 +90,7 @@ def _new_run(runtime: Runtime, app: App, event: Event, ident: str, permit: Permi
         event=event,
         status="draft" if permit.allowed else "refused",
         permit=permit,
-        created_at=runtime.clock(),
+        created_at=max(runtime.clock(), event.at),
         synthetic=runtime.synthetic,
     )
 
@@ -133,15 +133,18 @@ async def _drafted(runtime: Runtime, app: App, run: Run) -> Run:
 async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
     context = await read_context(runtime.fhir, app, run.event)
     reply = await runtime.complete(model_request(app, run.event, context, run.id))
-    draft = check_text(runtime, app, reply.text, context.sources, context.message)
+    cut = reply.finish_reason == "length"
+    draft = check_text(runtime, app, reply.text, context.sources, context.message, cut=cut)
     await asyncio.to_thread(_record_draft, runtime, run, draft, context)
     return replace(run, sources=context.sources, calls=(reply.call,), draft=draft)
 
 
-def check_text(runtime: Runtime, app: App, text: str, sources: tuple[Source, ...], message: str) -> Draft:
-    """A text as a draft, with what the output checks saw in it."""
+def check_text(
+    runtime: Runtime, app: App, text: str, sources: tuple[Source, ...], message: str, *, cut: bool = False
+) -> Draft:
+    """A text as a draft, with what the output checks saw in it; ``cut`` if the model stopped at its limit."""
     checked = Checked(
-        text=text, sentences=sentences(text), sources=sources, output=app.spec.output, request_text=message
+        text=text, sentences=sentences(text), sources=sources, output=app.spec.output, request_text=message, cut=cut
     )
     findings = tuple(runtime.checks(checked))
     return Draft(text=text, sentences=checked.sentences, sources=sources, findings=findings, message=message)
