@@ -67,3 +67,11 @@ def test_stop_list_and_release(tmp_path: Path) -> None:
         run(stop, "app", "portal_reply", "--release", "--by", "p1", "--home", tmp_path)
     run(stop, "app", "portal_reply", "--release", "--by", "p2", "--home", tmp_path)
     assert "Nothing is stopped" in run(stop, "--list", "--home", tmp_path).output
+
+
+def test_an_app_goes_from_folder_to_intake(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    again = run(app, "register", "portal_reply", "--by", "Engineer", "--home", home)
+    assert "stage idea" in again.output
+    moved = run(app, "move", "portal_reply", "intake", "--by", "Owner", "--why", "Asked for", "--home", home)
+    assert "from idea to intake" in moved.output

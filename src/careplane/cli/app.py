@@ -19,23 +19,27 @@ from careplane.records.portfolio import RegisterItem
 from careplane.settings import Settings, read_settings
 from careplane.store import open_store
 
+WIRED = {"try": ("app_try", "command"), "register": ("app_stage", "register"), "move": ("app_stage", "move")}
+"""Commands that wire the whole platform: module and name of each."""
+
 
 class AppGroup(click.Group):
-    """The group; ``try`` wires the whole platform, so it is imported only when it is asked for."""
+    """The group; what wires the whole platform is imported only when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "try"])
+        return sorted([*super().list_commands(ctx), *WIRED])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "try":
-            trial: click.Command = importlib.import_module("careplane.cli.app_try").command
-            return trial
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in WIRED:
+            return super().get_command(ctx, cmd_name)
+        module, name = WIRED[cmd_name]
+        wired: click.Command = getattr(importlib.import_module(f"careplane.cli.{module}"), name)
+        return wired
 
 
 @click.group(cls=AppGroup)
 def command() -> None:
-    """The apps: new, check, list, show, try, schema.
+    """The apps: new, check, list, show, try, register, move, schema.
 
     \b
     Example:

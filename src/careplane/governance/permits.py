@@ -55,12 +55,14 @@ def registered(request: PermitRequest) -> Reason:
     """The app stands on the register, and the register names this version of it."""
     item = request.item
     if item is None:
-        return _no("registered", f"{request.app.id} is not on the register.", "Register it: Register > New app.")
+        return _no(
+            "registered", f"{request.app.id} is not on the register.", f"Run: careplane app register {request.app.id}"
+        )
     if item.app_hash and item.app_hash != request.app.hash:
         return _no(
             "registered",
             "The app's folder differs from the version on the register.",
-            "Register the new version, or put the registered folder back.",
+            f"Run: careplane app register {request.app.id}, or put the registered folder back.",
         )
     return _yes("registered", "It is on the register.")
 

@@ -112,6 +112,7 @@ def open_platform(
     store = open_store(settings.database_url)
     ledger = open_ledger(home / "ledger")
     apps = read_apps(Path(settings.text("apps_path")))
+    register_ideas(store, ledger, apps, clock())
     gateway = Gateway(open_routes(settings), ledger, clock, settings.number("model_timeout_seconds"))
     connector = fhir or open_fhir(settings)
     gates = (partial(_training_gate, store),)
@@ -149,6 +150,15 @@ def read_apps(site_folder: Path) -> dict[str, App]:
     if site_folder.is_dir():
         folders |= {path.parent.name: path.parent for path in sorted(site_folder.glob("*/app.yaml"))}
     return {name: read_app(path) for name, path in sorted(folders.items())}
+
+
+def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: datetime) -> None:
+    """Put apps that are not on the register there as ideas: known and owned, but not yet entitled to run."""
+    known = {item.id for item in alignment.find_items(store)}
+    for name, app in apps.items():
+        if name not in known:
+            tier = governance.tier(app.spec.tier).tier
+            alignment.register_app(store, ledger, app, tier, "idea", at, "from its folder")
 
 
 def open_routes(settings: Settings) -> dict[str, Provider]:

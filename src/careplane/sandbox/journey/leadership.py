@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from careplane import alignment, change, governance, value
+from careplane import alignment, change, value
 from careplane._shelf import load
 from careplane.evidence import assign, draft_plan, lock_plan
 from careplane.evidence.windows import offset_minutes
@@ -31,12 +31,9 @@ SHADOWED = ("previsit_summary", "discharge_summary", "bed_huddle")
 
 def set_up(scene: Scene) -> None:
     """Goals, every use of GenAI that is known, the decisions owed, the staff, panels, requests and costs."""
-    platform, store, ledger = scene.platform, scene.platform.store, scene.platform.ledger
+    store, ledger = scene.platform.store, scene.platform.ledger
     alignment.import_goals(store, _portfolio(scene, "goals", tuple[Goal, ...]))
     alignment.import_items(store, _portfolio(scene, "register", tuple[RegisterItem, ...]))
-    for app in platform.apps.values():
-        tier = governance.tier(app.spec.tier).tier
-        alignment.register_app(store, ledger, app, tier, "idea", scene.now, "platform engineer")
     alignment.import_decisions(store, _portfolio(scene, "decisions", tuple[DecisionItem, ...]))
     with store.write() as connection:
         for person in scene.staff.people.values():
@@ -70,6 +67,12 @@ def plan_the_pilot(scene: Scene) -> tuple[Assignment, ...]:
         _move(scene, name, "intake", "In the road map of the year.")
         _move(scene, name, "shadow", "Drafts are made and measured, not yet shown.")
     return arms
+
+
+def keep_signs(scene: Scene) -> None:
+    """Keep the six signs of every Monday, so that leadership sees where the portfolio is going."""
+    if scene.now.weekday() == 0:
+        alignment.record_signals(scene.platform.store, scene.now.date())
 
 
 def _draft(scene: Scene) -> Plan:
