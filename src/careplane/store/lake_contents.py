@@ -38,7 +38,8 @@ def loaded(home: Path) -> list[Loaded]:
 
 def problems(home: Path, most: int) -> tuple[int, list[Problem]]:
     """How many problems all loads met, and the first ``most`` of them, latest load first."""
-    count, first = 0, []
+    count = 0
+    first: list[Problem] = []
     for file in sorted(home.glob(PROBLEM_FILES), reverse=True):
         with file.open("rb") as lines:
             for line in lines:
