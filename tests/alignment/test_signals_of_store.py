@@ -86,7 +86,7 @@ def test_hard_triggers(store: Store) -> None:
     line = CostLine(id="1", item="unseen", category="licence", usd=5.0, on=TODAY, cost_centre="1", source="costs.csv:2")
     import_costs(store, [line])
     text = " ".join(signals(store, TODAY).triggers)
-    for expected in ("Old has been a pilot for 516 days", "Risky is a tier 3", "Broke has funds for 0", "unseen runs"):
+    for expected in ("Old has been a pilot for 516 days", "Risky is a tier 3", "Broke has used up its fund", "unseen"):
         assert expected in text
 
 

@@ -15,11 +15,11 @@ import httpx
 import pytest
 import uvicorn
 
-from careplane import console, workflow
+from careplane import change, console, workflow
 from careplane._shelf import load
 from careplane.ledger import open_ledger
 from careplane.records.people import Role
-from careplane.records.run import ModelReply, ModelRequest, Reason, ReviewAction, Run
+from careplane.records.run import ModelReply, ModelRequest, ReviewAction, Run
 from careplane.shield.checks import run_checks
 from careplane.store import open_store
 
@@ -81,7 +81,7 @@ def _context(home: Path) -> console.ConsoleContext:
         fhir=load("connectors", "fhir_files").open({"home": str(home)}),
         complete=_no_model,
         permit=lambda app, event: pytest.fail("a review asks for no permit"),
-        may_sign=lambda app, person, at: Reason(rule="trained", allowed=True, text="Trained."),
+        may_sign=partial(change.trained, store),
         checks=run_checks,
         clock=lambda: seeding.NOW,
         synthetic=True,

@@ -125,6 +125,26 @@ def test_a_lesson_marks_its_quiz_and_opens_the_gate(served) -> None:  # type: ig
         assert "Passed on" in learner.get("/learn/portal_reply").text
 
 
+def test_who_is_not_trained_keeps_the_text_takes_the_lesson_and_signs(served) -> None:  # type: ignore[no-untyped-def]
+    typed = "Dear patient, your potassium was 4.1 on 12 March, which is in the normal range [2]. Please call us."
+    questions = lesson(served.context.apps["portal_reply"]).questions
+    with served.client("newcomer", "clinician", person="Practitioner/p002") as newcomer:
+        assert "Take the 4-minute lesson" in newcomer.get("/review/run-005").text, "said before anything is typed"
+        refused = _review(newcomer, "run-005", action="edit", final_text=typed)
+        assert refused.status_code == 403
+        assert typed in refused.text
+        assert 'href="/learn/portal_reply"' in refused.text
+        assert load_run(served.context.store, "run-005").status == "draft"
+        quiz = {f"q{n}": str(one.answer) for n, one in enumerate(questions)}
+        page = newcomer.get("/learn/portal_reply")
+        newcomer.post("/learn/portal_reply", data={"csrf": token(page), **quiz})
+        signed = _review(newcomer, "run-005", action="edit", final_text=typed)
+        assert "Signed after your edit" in signed.text, signed.text
+    review = load_run(served.context.store, "run-005").review
+    assert review is not None
+    assert (review.by, review.final_text) == ("Practitioner/p002", typed)
+
+
 def test_the_ledger_is_verified_from_the_page(served) -> None:  # type: ignore[no-untyped-def]
     with served.client("watcher", "privacy") as watcher:
         page = watcher.post("/data/ledger", data={"csrf": token(watcher.get("/data"))})

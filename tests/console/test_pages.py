@@ -8,9 +8,14 @@ from typing import get_args
 
 import httpx
 import pytest
+from sqlalchemy import update
 
+from careplane.alignment import GATES, gate, sign_forecast
+from careplane.console.worth import users
 from careplane.records.people import Role
 from careplane.store.lake import load_path
+from careplane.store.tables import runs
+from careplane.value import newest_results
 
 PATHS = (
     "/",
@@ -168,3 +173,29 @@ def test_data_lists_what_is_loaded_and_the_problems_met(served, browser: httpx.C
     assert "1 FHIR resources are loaded; 1 problems were met on the way" in page
     assert '<th scope="row">Patient</th><td class="n">1</td>' in page
     assert f"{export}:2</th><td>broken json</td>" in page
+
+
+def test_every_proof_of_a_gate_opens(browser: httpx.Client, served) -> None:  # type: ignore[no-untyped-def]
+    """Whatever a check links to is a page of this console."""
+    store, today = served.context.store, served.context.clock().date()
+    result = newest_results(store)["portal_reply"]
+    sign_forecast(store, served.context.ledger, "portal_reply", 100_000, "CFO", served.context.clock())
+    links = {
+        check.link
+        for name in GATES
+        for item in ("portal_reply", "bought_2")
+        for check in gate(store, item, name, today, result=result if item == "portal_reply" else None).checks
+        if check.link
+    }
+    assert "/apps/portal_reply" in links
+    for link in sorted(links):
+        assert browser.get(link).status_code == 200, link
+
+
+def test_training_is_asked_of_those_the_app_serves_not_of_the_control_arm(served) -> None:  # type: ignore[no-untyped-def]
+    store = served.context.store
+    assert users(store, "portal_reply") == ["Practitioner/p001", "Practitioner/p002"]
+    with store.write() as connection:
+        rows = runs.c.reviewer == "Practitioner/p002"
+        connection.execute(update(runs).where(rows).values(arm="control"))
+    assert users(store, "portal_reply") == ["Practitioner/p001"]

@@ -11,7 +11,15 @@ from careplane.records.portfolio import RegisterItem
 from careplane.records.run import Event, Permit, Run
 from careplane.store import Store, save, stamp
 from careplane.store.tables import runs
-from careplane.value import cash_per_year, double_claims, import_costs, triple_aim, value_of
+from careplane.value import (
+    cash_per_year,
+    double_claims,
+    fixed_usd,
+    import_costs,
+    model_usd_per_run,
+    triple_aim,
+    value_of,
+)
 
 AT = datetime(2026, 6, 1, 9, tzinfo=UTC)
 ITEM = RegisterItem(
@@ -140,3 +148,13 @@ def test_the_grid_is_filled_by_effects(store: Store) -> None:
     assert "Spanish" in cells["equity"].text
     assert cells["population_health"].status == "not_measured"
     assert cells["per_capita_cost"].status == "not_measured"
+
+
+def test_cost_of_one_more_run_is_its_model_calls_only(store: Store) -> None:
+    import_costs(store, [line("1", 79.5), line("2", 3.0, category="model_usage")])
+    assert model_usd_per_run(value_of(store, ITEM, None, AT)) is None, "no run yet"
+    run(store, 1)
+    run(store, 2)
+    value = value_of(store, ITEM, None, AT)
+    assert model_usd_per_run(value) == pytest.approx(1.5)
+    assert fixed_usd(value) == pytest.approx(79.5)

@@ -69,10 +69,15 @@ def import_moves(store: Store, moves: Iterable[StageMove]) -> int:
 
 
 def find_moves(store: Store, item: str | None = None) -> list[StageMove]:
-    """The moves of one item or of all, oldest first."""
+    """The moves of one item or of all, oldest first; of several at one instant the one from the earlier stage first."""
     where = () if item is None else (stage_moves.c.item == item,)
     with store.read() as connection:
-        return find(connection, stage_moves, StageMove, *where, order_by=(stage_moves.c.at, stage_moves.c.item))
+        found = find(connection, stage_moves, StageMove, *where, order_by=(stage_moves.c.at, stage_moves.c.item))
+    return sorted(found, key=lambda move: (move.at, move.item, _place(move.from_stage)))
+
+
+def _place(stage: Stage | None) -> int:
+    return -1 if stage is None else STAGES.index(stage)
 
 
 def funnel(store: Store, today: date, window_days: int = WINDOW_DAYS) -> list[FunnelStage]:

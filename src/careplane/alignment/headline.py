@@ -9,7 +9,7 @@ from careplane.store import Store
 
 
 def headline(store: Store, today: date, found: Signals | None = None) -> str:
-    """What needs doing today, computed: decisions past their date, hard triggers, and the worst sign.
+    """What needs doing today, computed: decisions past their date, hard triggers, and the index of pilot reliance.
 
     ``found`` are the signs of today, for a caller that has computed them already.
     """
@@ -35,14 +35,13 @@ def _decisions(waiting: list[DecisionItem], today: date) -> str:
 
 def _triggers(found: Signals) -> tuple[str, ...]:
     count = len(found.triggers)
-    return (f"{_count(count, 'item needs', 'items need')} an answer whatever the index",) if count else ()
+    return (f"{_count(count, 'item needs', 'items need')} an answer besides",) if count else ()
 
 
 def _index(found: Signals) -> str:
     if found.index is None:
         return f"the index is hidden, because only {100 * found.complete:.0f} % of its data is there"
-    worst = max(found.signals, key=lambda signal: signal.value)
-    return f"reliance on pilots is {found.index:.0f} of 100, its worst sign: {worst.title.lower()} ({worst.value:.0f})"
+    return f"reliance on pilots is {found.index:.0f} of 100 (0 is good)"
 
 
 def _count(count: int, one: str, many: str) -> str:

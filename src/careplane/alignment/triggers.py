@@ -51,7 +51,8 @@ def _of_item(
         yield f"{item.title} is a tier 3 pilot without an equity measure."
     left = _funded_days(item, spent.get(item.id, 0.0))
     if left is not None and left < FUNDED_DAYS and item.stage not in _ENDED:
-        yield f"{item.title} has funds for {max(0, round(left))} more days."
+        funds = f"has funds for {round(left)} more days" if left >= 1 else "has used up its funds"
+        yield f"{item.title} {funds}."
 
 
 def _funded_days(item: RegisterItem, spent: float) -> float | None:

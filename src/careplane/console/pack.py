@@ -136,10 +136,10 @@ def _study(context: ConsoleContext, result: Result) -> dict[str, Any]:
     return {
         "plan": load_plan(context.store, result.plan),
         "result": result,
-        "effects": [(effect, effect_figure(effect, width=600)) for effect in result.effects],
+        "effects": [(effect, effect_figure(effect, width=720)) for effect in result.effects],
         "forests": [
             forest_figure(
-                [row for row in result.equity if row.measure == name], effects[name].unit, effects[name], width=640
+                [row for row in result.equity if row.measure == name], effects[name].unit, effects[name], width=900
             )
             for name in names
         ],

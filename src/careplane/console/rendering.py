@@ -1,5 +1,6 @@
 """Templates and the words of numbers: every value says its unit, its interval, or that it was not measured."""
 
+import re
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -11,6 +12,8 @@ from markupsafe import Markup
 from careplane import __version__
 from careplane.console.navigation import RAIL
 
+_HUMP = re.compile(r"(?<!^)[A-Z]")
+_HYPHEN = re.compile(r"(?<![\w)-])-(?=\d)")
 NOT_MEASURED = Markup('<span class="unknown">not measured</span>')
 
 
@@ -39,6 +42,10 @@ def environment() -> Environment:
         "words": words,
         "markdown": markdown,
         "interval": interval,
+        "minus": minus,
+        "kind": kind,
+        "without": without,
+        "short": short,
     }
     made.globals |= {"rail": RAIL, "version": __version__, "not_measured": NOT_MEASURED}
     return made
@@ -61,6 +68,11 @@ def interval(low: float | None, high: float | None, digits: int = 2) -> str | Ma
     if low is None or high is None:
         return NOT_MEASURED
     return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def minus(text: str) -> str:
+    """A sentence with the hyphens in front of its numbers as true minus signs."""
+    return _HYPHEN.sub("\N{MINUS SIGN}", text)
 
 
 def usd(value: float | None) -> str | Markup:
@@ -88,6 +100,21 @@ def moment(value: datetime | None) -> str | Markup:
     if value is None:
         return NOT_MEASURED
     return f"{value.day} {value:%b %Y %H:%M} {value.tzname() or ''}".strip()
+
+
+def short(value: datetime | None) -> str | Markup:
+    """``3 Mar 14:05``, for lists whose page says the zone."""
+    return NOT_MEASURED if value is None else f"{value.day} {value:%b %H:%M}"
+
+
+def kind(label: str) -> str:
+    """A FHIR resource type as words: ``MedicationRequest`` is "Medication request"; any other label stays."""
+    return _HUMP.sub(lambda hump: f" {hump[0].lower()}", label) if label.isalpha() else label
+
+
+def without(text: str, label: str) -> str:
+    """The text of a source without the label that stands above it."""
+    return text.replace(f"{label}: ", "", 1)
 
 
 def words(value: str | None) -> str | Markup:

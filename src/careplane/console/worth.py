@@ -1,6 +1,6 @@
-"""What several pages and the board pack show about one item: its value now, and its gate from live data."""
+"""What several pages, the board pack and the demo's summary say about one item: its value now, and its live gate."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from careplane.alignment import gate, load_item
 from careplane.change import three_questions, trained_share
@@ -51,7 +51,9 @@ def live_gate(context: ConsoleContext, item_id: str, name: str) -> Gate:
 
 
 def users(store: Store, app: str) -> list[str]:
-    """Everybody the app was triggered for, whether or not it was allowed to speak."""
-    query = select(runs.c.reviewer).where(runs.c.app == app, runs.c.reviewer.is_not(None)).distinct()
+    """Everybody whom the app is meant to serve: it was triggered for them outside the control arm of a plan, whether or
+    not it was allowed to speak. A control arm is left untrained on purpose."""
+    served = (runs.c.app == app, runs.c.reviewer.is_not(None), func.coalesce(runs.c.arm, "") != "control")
+    query = select(runs.c.reviewer).where(*served).distinct()
     with store.read() as connection:
         return [str(person) for person in connection.execute(query.order_by(runs.c.reviewer)).scalars()]

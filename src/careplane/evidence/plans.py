@@ -62,13 +62,15 @@ def draft_plan(
     alone = sorted(stratum for stratum in set(strata) if strata.count(stratum) < 2)
     if not units or alone:
         raise InputError(f"each stratum needs two units or more: {', '.join(alone) or 'no units given'}", field="units")
-    measures, unknown = _choose(app, {info.id: info for info in infos})
+    library = {info.id: info for info in infos}
+    measures, unknown = _choose(app, library)
     first = measures[0]
+    subject, measured = app.spec.title.lower(), library[first.id].title.lower()
     return Plan(
         id=ident or f"{app.id}-{start:%Y%m%d}",
         app=app.id,
         version=1,
-        question=f"Does {app.spec.title} change {first.id} ({first.direction} is better) against usual work?",
+        question=f"Does the {subject} change {measured} ({first.direction} is better) against usual work?",
         design=design,
         unit=app.spec.plan.unit,
         clusters=tuple(sorted(units)),

@@ -1,7 +1,7 @@
 """Value: costs, value by purse, claim netting, the Triple Aim grid and platform economics."""
 
 from careplane.value.aims import newest_results, triple_aim
-from careplane.value.benefit import cash_per_year, time_value, value_of
+from careplane.value.benefit import cash_per_year, fixed_usd, model_usd_per_run, time_value, value_of
 from careplane.value.claims import DoubleClaim, double_claims
 from careplane.value.costs import costs_by_category, find_costs, import_costs
 from careplane.value.economics import (
@@ -21,8 +21,10 @@ __all__ = [
     "double_claims",
     "experience_curve",
     "find_costs",
+    "fixed_usd",
     "import_costs",
     "inference_per_year",
+    "model_usd_per_run",
     "newest_results",
     "productivity_dip",
     "time_value",

@@ -116,6 +116,17 @@ def cash_per_year(value: Value) -> float:
     return sum(line.usd_per_year for line in value.lines if line.purse == "cash")
 
 
+def model_usd_per_run(value: Value) -> float | None:
+    """What one more run costs: its model calls, USD; ``None`` before the first run or where none was metered."""
+    spent = value.costs.get(MODEL_USAGE, value.costs.get(MODEL_CALLS))
+    return None if spent is None or not value.runs else spent / value.runs
+
+
+def fixed_usd(value: Value) -> float:
+    """What was spent whether or not the app runs: building, training, governing, and its share of the platform, USD."""
+    return sum(usd for name, usd in value.costs.items() if name not in (MODEL_USAGE, MODEL_CALLS))
+
+
 def _costs(store: Store, item: str, at: datetime, drafts: int, model_usd: float) -> dict[str, float]:
     costs = costs_by_category(find_costs(store, item, at))
     shared = _platform_share(find_costs(store, PLATFORM, at), drafts, count_drafts(store)[0])

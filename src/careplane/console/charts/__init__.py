@@ -1,7 +1,8 @@
 """Charts: Altair drawn to SVG offline, each a :class:`Figure` with its sentence and its table."""
 
-from careplane.console.charts.effects import effect_figure, forest_figure
+from careplane.console.charts.effects import effect_figure
 from careplane.console.charts.figure import Figure
+from careplane.console.charts.forest import forest_figure
 from careplane.console.charts.portfolio import funnel_figure, signals_figure
 from careplane.console.charts.use import use_figure, xmr_figure
 

@@ -12,7 +12,7 @@ BAND_WORDS = {"low": "low", "middle": "watch", "high": "high"}
 
 
 def funnel_figure(stages: Sequence[FunnelStage], width: int = 500) -> Figure:
-    """Bars of how many uses are in each stage now, with the median days spent there."""
+    """Bars of how many uses are in each stage now, with the median days after which they left it."""
     rows: list[dict[str, object]] = [
         {"stage": stage.stage.replace("_", " "), "now": stage.now, "label": _stage_label(stage)} for stage in stages
     ]
@@ -24,7 +24,7 @@ def funnel_figure(stages: Sequence[FunnelStage], width: int = 500) -> Figure:
     bars = base.mark_bar(color=ACCENT, height=16, cornerRadiusEnd=2)
     labels = base.mark_text(align="left", dx=6, color=INK).encode(text="label:N")
     return Figure(
-        svg=draw((bars + labels).properties(width=width - 140, height=26 * max(1, len(rows)))),
+        svg=draw((bars + labels).properties(width=width - 140, height=24 * max(1, len(rows)))),
         sentence=_funnel_sentence(stages),
         columns=("Stage", "Now", "Entered", "Left", "Median days"),
         rows=tuple(
@@ -41,7 +41,7 @@ def funnel_figure(stages: Sequence[FunnelStage], width: int = 500) -> Figure:
 
 
 def _stage_label(stage: FunnelStage) -> str:
-    days = "" if stage.median_days is None else f" · {stage.median_days:.0f} days"
+    days = "" if not stage.median_days else f" · median stay {stage.median_days:.0f} days"
     return f"{stage.now}{days}"
 
 
@@ -70,11 +70,11 @@ def signals_figure(signals: Signals, width: int = 500) -> Figure:
         x=alt.X("value:Q", scale=alt.Scale(domain=[0, 112]), axis=axis),
     )
     color = alt.Color("band:N", scale=colours, legend=None)
-    bars = base.mark_bar(height=10, yOffset=9, cornerRadiusEnd=2).encode(color=color)
-    labels = base.mark_text(align="left", dx=6, dy=10, color=MUTED).encode(text="label:N")
-    titles = base.mark_text(align="left", dy=-8, color=INK).encode(text="title:N", x=alt.value(0))
+    bars = base.mark_bar(height=9, yOffset=9, cornerRadiusEnd=2).encode(color=color)
+    labels = base.mark_text(align="left", dx=6, dy=9, color=MUTED).encode(text="label:N")
+    titles = base.mark_text(align="left", dy=-7, color=INK).encode(text="title:N", x=alt.value(0))
     return Figure(
-        svg=draw((bars + labels + titles).properties(width=width - 20, height=44 * max(1, len(rows)))),
+        svg=draw((bars + labels + titles).properties(width=width - 20, height=39 * max(1, len(rows)))),
         sentence=_signals_sentence(signals),
         columns=("Sign", "Value (0 good, 100 bad)", "Band", "Data complete", "Parts"),
         rows=tuple(

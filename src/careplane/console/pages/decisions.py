@@ -61,14 +61,15 @@ def _load(visit: Visit) -> DecisionItem:
 def _page(visit: Visit, decision: DecisionItem, error: InputError | None = None) -> Response:
     store = visit.context.store
     item = load_item(store, decision.item)
-    plans = find_plans(store, item.id)
+    results = [result for plan in find_plans(store, item.id) if (result := latest_result(store, plan.id)) is not None]
     return visit.page(
         "decision.html",
         status=400 if error else 200,
         decision=decision,
         item=item,
         gate=live_gate(visit.context, item.id, decision.gate) if decision.gate else None,
-        results=[result for plan in plans if (result := latest_result(store, plan.id)) is not None],
+        results=results,
+        shown_plans={result.plan for result in results},
         delay=cost_of_delay(decision, visit.today),
         pause=must_pause(decision, visit.today),
         outcomes=get_args(Outcome),

@@ -1,17 +1,28 @@
 """Portfolio today: what needs doing, seven numbers, the funnel, the six signs and the decisions that are due."""
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
-from careplane.alignment import decisions, funnel, headline, signals
+from careplane.alignment import decisions, find_items, funnel, headline, signals
 from careplane.console.charts import funnel_figure, signals_figure
 from careplane.console.pages.counts import run_counts
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
-from careplane.records.portfolio import FunnelStage, Stage
+from careplane.records import Record
+from careplane.records.portfolio import FunnelStage, RegisterItem, Stage
 
 DUE_SHOWN = 6
 TRIGGERS_SHOWN = 5
 PRODUCTION: tuple[Stage, ...] = ("limited_production", "scaled", "sustained")
+
+
+class Trigger(Record, frozen=True):
+    """What needs an answer, split so that the use it is about can be a link; ``item`` is "" when it is about none."""
+
+    item: str
+    title: str
+    rest: str
 
 
 def home(visit: Visit) -> Response:
@@ -24,13 +35,26 @@ def home(visit: Visit) -> Response:
         headline=headline(store, today, signs),
         numbers=_numbers(stages),
         late=sum(decision.due_on < today for decision in due),
+        waiting=len(due),
         due=due[:DUE_SHOWN],
+        triggers=_triggers(signs.triggers, find_items(store)),
         signs=signs,
         triggers_shown=TRIGGERS_SHOWN,
         funnel=funnel_figure(stages),
         signals=signals_figure(signs),
         runs=run_counts(store),
     )
+
+
+def _triggers(sentences: Sequence[str], items: Sequence[RegisterItem]) -> list[Trigger]:
+    """A sentence begins with the title of the use that it is about; of two titles the longer is meant."""
+    found = []
+    for sentence in sentences:
+        named = [item for item in items if sentence.startswith(item.title)]
+        about = max(named, key=lambda item: len(item.title), default=None)
+        title = about.title if about else ""
+        found.append(Trigger(item=about.id if about else "", title=title, rest=sentence[len(title) :]))
+    return found
 
 
 def _numbers(stages: list[FunnelStage]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from careplane.alignment import conversion, find_goals, find_items, find_moves, signal_history
+from careplane.alignment import conversion, decisions, find_goals, find_items, find_moves, signal_history
 from careplane.console.charts import Figure, xmr_figure
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
@@ -35,11 +35,21 @@ def portfolio(visit: Visit) -> Response:
         orphans=[item for item in items if not known & set(item.goals)],
         uncovered=[row.goal for row in rows if not row.items],
         moves=[move for move in reversed(moves) if move.from_stage is not None][:MOVES_SHOWN],
+        reasons=_stop_reasons(visit),
         stops=[move for move in reversed(moves) if move.to_stage in ("stopped", "retired")][:MOVES_SHOWN],
         titles=titles,
         conversion=conversion(visit.context.store, visit.today),
         history=_history(visit),
     )
+
+
+def _stop_reasons(visit: Visit) -> dict[str, str]:
+    """By use, why the latest decision to stop it was taken."""
+    made = decisions(visit.context.store, visit.today, open_only=False)
+    stopped = sorted(
+        (one for one in made if one.outcome == "stop" and one.rationale), key=lambda one: str(one.decided_at)
+    )
+    return {one.item: one.rationale for one in stopped}
 
 
 def _history(visit: Visit) -> Figure | None:

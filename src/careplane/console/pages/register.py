@@ -17,6 +17,7 @@ from careplane.console.worth import value_now
 from careplane.evidence import find_plans, latest_result
 from careplane.governance import stopped
 from careplane.records.portfolio import INTEGRATION_CHECKS, PATH_CHECKS, STAGES, Kind, RegisterItem
+from careplane.value import fixed_usd, model_usd_per_run
 
 PAGE_ROWS = 50
 SORTS: dict[str, Callable[[RegisterItem], Any]] = {
@@ -73,6 +74,7 @@ def item(visit: Visit) -> Response:
     results = {plan.id: latest_result(store, plan.id) for plan in plans}
     own = [one for one in decisions(store, visit.today, open_only=False) if one.item == row.id]
     last = next((result for result in results.values() if result is not None), None)
+    value = value_now(visit.context, row, last)
     return visit.page(
         "item.html",
         item=row,
@@ -86,7 +88,9 @@ def item(visit: Visit) -> Response:
         ],
         plans=plans,
         results=results,
-        value=value_now(visit.context, row, last),
+        value=value,
+        fixed=fixed_usd(value),
+        more=model_usd_per_run(value),
         voice=three_questions(store, row.id, visit.context.small_cell),
         requests=find_requests(store, row.id),
         decisions=own,

@@ -5,8 +5,10 @@ from math import ceil, isfinite
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from careplane.change import trained
 from careplane.console.draft import draft_lines
 from careplane.console.pages.counts import count_drafts
+from careplane.console.pages.names import names_of
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
 from careplane.errors import CareplaneError, Conflict, InputError, Refused
@@ -28,7 +30,15 @@ def inbox(visit: Visit) -> Response:
     waiting = find_runs(
         visit.context.store, status="draft", reviewer=reviewer, limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS
     )
-    return visit.page("inbox.html", runs=waiting, total=total, page=page, pages=pages, everyone=reviewer is None)
+    return visit.page(
+        "inbox.html",
+        runs=waiting,
+        total=total,
+        page=page,
+        pages=pages,
+        everyone=reviewer is None,
+        names=names_of(visit.context.store, [run.event.user for run in waiting]),
+    )
 
 
 def desk(visit: Visit) -> Response:
@@ -95,12 +105,19 @@ def _desk(visit: Visit, run: Run, error: CareplaneError | None = None) -> Respon
     app = visit.app(run.app)
     form = visit.form
     draft = run.draft
+    lines = draft_lines(draft) if draft else []
+    used = {n for line in lines for n in line.cites}
+    sources = draft.sources if draft else ()
     return visit.page(
         "desk.html",
         status=error.status if error else 200,
         run=run,
         app=app,
-        lines=draft_lines(draft) if draft else [],
+        training=trained(visit.context.store, app, visit.who, visit.now),
+        critical=[finding for finding in draft.findings if finding.severity == "critical"] if draft else [],
+        cited=[source for source in sources if source.n in used],
+        others=[source for source in sources if source.n not in used],
+        lines=lines,
         whole=[finding for finding in draft.findings if finding.sentence is None] if draft else [],
         error=error,
         text=form.get("final_text") or (draft.text if draft else ""),

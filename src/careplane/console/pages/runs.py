@@ -4,6 +4,7 @@ from typing import get_args
 
 from starlette.responses import Response
 
+from careplane.console.pages.names import names_of
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
 from careplane.records.run import RunStatus
@@ -36,7 +37,8 @@ def trace(visit: Visit) -> Response:
     run = load_run(visit.context.store, visit.path("run"))
     ledger = visit.context.ledger
     ledger.append("run_viewed", at=visit.now, run=run.id, app=run.app, actor=ledger.pseudonym(visit.who))
-    return visit.page("trace.html", run=run, records=list(ledger.records(run=run.id)))
+    names = names_of(visit.context.store, [run.event.user, run.review.by if run.review else None])
+    return visit.page("trace.html", run=run, names=names, records=list(ledger.records(run=run.id)))
 
 
 PAGES = (Page("/runs", runs, "trace"), Page("/runs/{run}", trace, "trace"))

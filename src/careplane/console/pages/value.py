@@ -10,7 +10,7 @@ from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
 from careplane.console.worth import value_now
 from careplane.records.money import Aim, Purse
-from careplane.value import newest_results, triple_aim
+from careplane.value import model_usd_per_run, newest_results, triple_aim
 
 AIMS: tuple[Aim, ...] = get_args(Aim)
 PURSES: dict[Purse, str] = {
@@ -31,6 +31,8 @@ def value(visit: Visit) -> Response:
     pages = max(1, ceil(len(items) / PAGE_ROWS))
     page = min(max(1, visit.number("page", 1)), pages)
     shown = items[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    values = {item.id: value_now(visit.context, item, results.get(item.id)) for item in shown}
+    found = {cell.item for cell in cells if cell.status == "measured"}
     return visit.page(
         "value.html",
         items=shown,
@@ -40,7 +42,11 @@ def value(visit: Visit) -> Response:
         cells={(cell.item, cell.aim): cell for cell in cells},
         aims=AIMS,
         purses=PURSES,
-        values={item.id: value_now(visit.context, item, results.get(item.id)) for item in shown},
+        values=values,
+        more={name: model_usd_per_run(value) for name, value in values.items()},
+        plans={name: result.plan for name, result in results.items()},
+        shown_items=len(found),
+        unmeasured_usd=sum(value.cost_total for name, value in values.items() if name not in found and pages == 1),
         measured=sum(cell.status == "measured" for cell in cells),
         total=len(cells),
     )

@@ -11,6 +11,7 @@ function lightSources(draft) {
     for (const source of document.querySelectorAll("[data-source]")) {
       const lit = cited.includes(source.dataset.source);
       source.classList.toggle("lit", lit);
+      if (lit) source.closest("details")?.setAttribute("open", "");
       if (lit && event.type === "focusin") source.scrollIntoView({ block: "nearest" });
     }
   };
@@ -28,6 +29,16 @@ function countSeconds(form) {
   form.addEventListener("submit", () => {
     const total = active + (since === null ? 0 : performance.now() - since);
     form.querySelector("[data-seconds]").value = (total / 1000).toFixed(3);
+  });
+}
+
+// What was typed and not sent is lost only if the person says so; it is kept nowhere else, because it holds PHI.
+function guardText(form) {
+  const text = form.querySelector("textarea");
+  let sending = false;
+  form.addEventListener("submit", () => { sending = true; });
+  window.addEventListener("beforeunload", (event) => {
+    if (!sending && text.value !== text.defaultValue) event.preventDefault();
   });
 }
 
@@ -54,6 +65,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (form !== null) {
     lightSources(form.querySelector("[data-draft]"));
     countSeconds(form);
+    guardText(form);
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -151,7 +151,13 @@ async def _pilot(scene: Scene, progress: Progress) -> None:
         await run_shadows(scene, durable)
         done(1)
         messages = read_inbox(scene)
-        await run_pilot(scene, durable, messages, progress("Run the pilot (messages)", len(messages)))
+        advance = progress("Run the pilot (messages)", len(messages))
+
+        def pass_day(count: int) -> None:
+            leadership.keep_signs(scene)
+            advance(count)
+
+        await run_pilot(scene, durable, messages, pass_day)
     finally:
         durable.stop()
 
@@ -160,8 +166,9 @@ def _conclude(scene: Scene, progress: Progress) -> tuple[JSON, tuple[Path, ...]]
     done = progress("Estimate effects, cost and value; decide", 1)
     result = closing.estimate(scene)
     value, cells = closing.value_and_aims(scene, result)
-    gate, decision = closing.decide(scene, result, value, cells)
-    signals = alignment.signals(scene.platform.store, scene.now.date())
+    gate, decision = closing.decide(scene, result)
+    closing.answer_users(scene, result)
+    signals = alignment.record_signals(scene.platform.store, scene.now.date())
     done(1)
     done = progress("Write the report", 1)
     summary = summarise(

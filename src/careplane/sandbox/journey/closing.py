@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from careplane import alignment, change, value
+from careplane.console.worth import live_gate, value_now
 from careplane.evidence import analyse
 from careplane.records import JSON
 from careplane.records.evidence import Result
@@ -16,9 +17,12 @@ from careplane.records.portfolio import DecisionItem, Gate, Outcome
 from careplane.sandbox import Drafts, true_effects
 from careplane.sandbox.journey.leadership import COMMITTEE, OWNER
 from careplane.sandbox.journey.scene import APP, Scene
+from careplane.server.wiring import console_context
 from careplane.store.lake import load_path
 from careplane.workflow import find_runs
 
+ASKED_FOR_PROOF = "req-9"
+"""The request of the sandbox's users that asks for what the pilot measures."""
 FOLLOW_UP_DAYS = 14
 """Days after the last message in which replies still count."""
 
@@ -67,22 +71,19 @@ def truth(scene: Scene) -> dict[str, float]:
 
 
 def value_and_aims(scene: Scene, result: Result) -> tuple[Value, list[AimCell]]:
-    """The value of the app by purse, and the Triple Aim grid of everything in production or pilot."""
+    """The value of the app by purse, and the Triple Aim grid of everything in production or pilot, as the pages show
+    them."""
     platform = scene.platform
-    item = alignment.load_item(platform.store, APP)
-    window = (scene.scenario.pilot_end - scene.scenario.pilot_start).days
-    eligible = max(effect.n for effect in result.effects)
-    measured = value.value_of(platform.store, item, result, scene.now, messages_per_year=eligible * 365 / window)
+    measured = value_now(console_context(platform), alignment.load_item(platform.store, APP), result)
     items = [item for item in alignment.find_items(platform.store) if item.stage in alignment.ACTIVE_STAGES]
     infos = {name: measure.info for name, measure in platform.measures.items()}
     return measured, value.triple_aim(platform.store, items, infos=infos)
 
 
-def decide(scene: Scene, result: Result, measured: Value, cells: Sequence[AimCell]) -> tuple[Gate, DecisionItem]:
-    """Sign the forecast, compute the gate, and let the committee decide by its stated rule."""
+def decide(scene: Scene, result: Result) -> tuple[Gate, DecisionItem]:
+    """Compute the gate as its page does, and let the committee decide by its stated rule."""
     store, ledger, now = scene.platform.store, scene.platform.ledger, scene.now
-    questions = change.three_questions(store, APP)
-    gate = alignment.gate(store, APP, "G3", now.date(), result=result, value=measured, questions=questions, aims=cells)
+    gate = live_gate(console_context(scene.platform), APP, "G3")
     opened = alignment.open_decision(
         store, ledger, APP, "Take reply drafts from pilot to limited production?", COMMITTEE, now,
         requested_by=OWNER, gate="G3", options=("approve", "approve_with_contingencies", "re_review", "stop"),
@@ -100,6 +101,12 @@ def decide(scene: Scene, result: Result, measured: Value, cells: Sequence[AimCel
     return gate, decision
 
 
+def answer_users(scene: Scene, result: Result) -> None:
+    """Close the loop: who asked whether the drafts save time is answered with what was measured."""
+    measured = " ".join(effect.sentence for effect in result.effects)
+    change.answer_request(scene.platform.store, ASKED_FOR_PROOF, "done", f"We measured it. {measured}", scene.now)
+
+
 def committee_rule(result: Result, gate: Gate) -> tuple[Outcome, str, tuple[str, ...]]:
     """How the sandbox's committee decides: by the verdicts first, then by what the gate still lacks.
 
@@ -109,7 +116,9 @@ def committee_rule(result: Result, gate: Gate) -> tuple[Outcome, str, tuple[str,
     primary = next(effect for effect in result.effects if effect.role == "primary")
     harmed = [effect for effect in result.effects if effect.verdict == "harm"]
     open_checks = tuple(
-        f"{check.name}: {check.text}" for check in gate.checks if check.status not in ("pass", "waived")
+        f"{check.name.replace('_', ' ').capitalize()}: {check.text}"
+        for check in gate.checks
+        if check.status not in ("pass", "waived")
     )
     if harmed:
         return "stop", f"Harm: {harmed[0].sentence}", ()

@@ -58,15 +58,27 @@ def _judgement(summary: JSON) -> list[str]:
     index = "hidden, data incomplete" if signals["index"] is None else f"{signals['index']:.1f} of 100"
     passed = sum(check["status"] in ("pass", "waived") for check in gate["checks"])
     outcome = (summary["decision"]["outcome"] or "open").replace("_", " ")
-    ledger, cost = summary["ledger"], value["cost_per_run"]
+    ledger = summary["ledger"]
     purses = " · ".join(f"{purse} {_usd(value[purse])}" for purse in ("cash", "capacity", "soft"))
     return [
         f"Signals   Pilot Reliance Index {index} (0 good; default weights)",
         f"Gate      {gate['gate']} {gate['title']}: {passed} of {len(gate['checks'])} checks",
         f"Decision  {outcome}",
         f"Value     {purses} (a year; never added up)",
-        f"Cost      {'not measured' if cost is None else f'{cost:,.2f} USD'} a run",
+        *_cost(value),
         f"Ledger    {ledger['records']:,} records, verified, head {ledger['head'][:12]}",
+    ]
+
+
+def _cost(value: JSON) -> list[str]:
+    """Cost per run with what is in it: it falls with every run, unlike what the model asks for one more."""
+    cost, more = value["cost_per_run"], value["model_cost_per_run"]
+    if cost is None:
+        return ["Cost      not measured"]
+    one_more = "not metered" if more is None else f"{more:,.4f} USD"
+    return [
+        f"Cost      {cost:,.2f} USD a run to date: {value['fixed_cost']:,.0f} USD fixed / {value['runs']:,} runs",
+        f"          one more run: {one_more} of model use",
     ]
 
 

@@ -13,6 +13,7 @@ from careplane.records.money import AimCell, Value
 from careplane.records.portfolio import DecisionItem, Gate, Signals
 from careplane.records.run import Run
 from careplane.sandbox.journey.scene import Scene
+from careplane.value import fixed_usd, model_usd_per_run
 from careplane.workflow import find_runs
 
 
@@ -120,6 +121,9 @@ def _value(value: Value) -> JSON:
     return {
         **purses,
         "cost_per_run": _rounded(value.cost_per_run, 4),
+        "fixed_cost": _rounded(fixed_usd(value), 2),
+        "model_cost_per_run": _rounded(model_usd_per_run(value), 4),
+        "runs": value.runs,
         "cost_total": _rounded(value.cost_total, 2),
         "currency": "USD",
         "lines": [msgspec.to_builtins(line) for line in value.lines],
