@@ -11,7 +11,7 @@ from careplane.sandbox.journey import JourneyOptions, run_journey
 from careplane.sandbox.journey.screen import one_screen
 from careplane.server.serving import serve
 
-PATIENTS = {"scripted": 3000, "local": 300}
+PATIENTS = {"scripted": 3000, "local": 120}
 """Size of the sandbox by model."""
 
 
@@ -23,8 +23,8 @@ PATIENTS = {"scripted": 3000, "local": 300}
               help="The model behind the drafts; 'local' is a small real one (extra: local).")  # fmt: skip
 @click.option(
     "--patients",
-    type=click.IntRange(240, 50_000),
-    help="Size of the sandbox: by default 3000, and 300 with the local model, which takes seconds for each draft.",
+    type=click.IntRange(120, 50_000),
+    help="Size of the sandbox: by default 3000, and 120 with the local model, which takes seconds for each draft.",
 )
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the console afterwards.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8470, show_default=True, help="Port of the console.")

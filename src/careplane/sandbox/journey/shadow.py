@@ -9,13 +9,10 @@ from careplane.sandbox.journey.scene import Scene
 from careplane.sandbox.journey.training import take_lesson
 from careplane.workflow.durable import Durable
 
-CASES = 12
-"""Patients per app; enough to look at, quick to run."""
-
-
 async def run_shadows(scene: Scene, durable: Durable) -> int:
     """Summaries before visits and after stays, and the morning brief of every ward; says how many events there were."""
-    events = [*await _visits(scene), *await _discharges(scene), *_huddles(scene)]
+    cases = min(12, scene.options.patients // 60)
+    events = [*await _visits(scene, cases), *await _discharges(scene, cases), *_huddles(scene)[:cases]]
     for event in events:
         if event.user is not None:
             take_lesson(scene, event.app, event.user)
@@ -24,10 +21,10 @@ async def run_shadows(scene: Scene, durable: Durable) -> int:
     return len(events)
 
 
-async def _visits(scene: Scene) -> list[Event]:
+async def _visits(scene: Scene, cases: int) -> list[Event]:
     day = scene.scenario.pilot_start.isoformat()
     booked = await scene.platform.fhir.search(
-        "Appointment", {"date": f"ge{day}", "status": "booked", "_sort": "date"}, CASES
+        "Appointment", {"date": f"ge{day}", "status": "booked", "_sort": "date"}, cases
     )
     return [_visit(scene, appointment) for appointment in booked]
 
@@ -46,9 +43,9 @@ def _visit(scene: Scene, appointment: JSON) -> Event:
     )
 
 
-async def _discharges(scene: Scene) -> list[Event]:
+async def _discharges(scene: Scene, cases: int) -> list[Event]:
     query = {"class": "IMP", "status": "finished", "_sort": "-date"}
-    stays = await scene.platform.fhir.search("Encounter", query, CASES)
+    stays = await scene.platform.fhir.search("Encounter", query, cases)
     return [_discharge(scene, stay) for stay in stays]
 
 
