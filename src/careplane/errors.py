@@ -13,6 +13,7 @@
     ├── MissingExtra        an optional component is not installed; names the command
     ├── UpstreamError       a model provider, an EHR or another outside system failed
     │   └── UpstreamTimeout
+    ├── StoreError          the database did not answer: unreachable, locked, full or damaged
     ├── ShieldError         the PHI shield could not answer; nothing left (fail closed)
     └── LedgerError         the audit record could not be made durable or does not verify
         └── LedgerBroken    verification failed; says at which record
@@ -125,6 +126,12 @@ class UpstreamTimeout(UpstreamError):
     """An outside system did not answer in time."""
 
     status = 504
+
+
+class StoreError(CareplaneError):
+    """The operational database did not answer: unreachable, locked, full, read-only or damaged."""
+
+    status = 503
 
 
 class ShieldError(CareplaneError):

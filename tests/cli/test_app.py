@@ -75,3 +75,8 @@ def test_an_app_goes_from_folder_to_intake(tmp_path: Path) -> None:
     assert "stage idea" in again.output
     moved = run(app, "move", "portal_reply", "intake", "--by", "Owner", "--why", "Asked for", "--home", home)
     assert "from idea to intake" in moved.output
+
+
+def test_try_takes_no_other_type_for_a_patient(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Observation/o: must be the id of a Patient"):
+        run(app, "try", "previsit_summary", "--patient", "Observation/o", "--home", tmp_path)

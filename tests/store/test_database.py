@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
-from careplane.errors import SettingsError
+from careplane.errors import SettingsError, StoreError
 from careplane.store import Store, open_store
 from careplane.store.database import open_engine
 
@@ -31,7 +30,7 @@ def test_writer_takes_the_lock_at_once_and_readers_go_on(sqlite_store: Store, ho
         connection.rollback()
         connection.execute(text("PRAGMA busy_timeout = 0"))
         connection.rollback()
-        with pytest.raises(OperationalError, match="locked"):
+        with pytest.raises(StoreError, match="locked"):
             connection.execution_options(careplane_write=True).execute(text("SELECT 1"))
     other.dispose()
 

@@ -330,3 +330,32 @@ def test_the_79_published_patients_load_whole(shared: Path, home: Path) -> None:
     assert {found.type: found.new for found in report.types} == expected
     assert report.problems == ()
     assert sum(expected.values()) == 38384
+
+
+def test_a_folder_is_read_once_whatever_links_into_it_or_the_case_of_names(tmp_path: Path, home: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "A.NDJSON", [PATIENT])
+    (folder / "again.ndjson").symlink_to("A.NDJSON")
+    (folder / "round").symlink_to(".")
+    (folder / "nowhere.ndjson").symlink_to("gone")
+    report = load_path(folder, home)
+    assert report.files == 1
+    assert count(report, "Patient") == TypeCount(type="Patient", new=1)
+
+
+def test_the_home_is_not_read_as_an_export(tmp_path: Path) -> None:
+    home = tmp_path / ".careplane"
+    write(tmp_path / "export.ndjson", ["{", PATIENT])
+    assert load_path(tmp_path, home).quarantined == 1
+    again = load_path(tmp_path, home)
+    assert (again.files, again.quarantined) == (1, 1)
+
+
+def test_a_line_nested_too_deep_to_be_read_again_is_left_out(tmp_path: Path, home: Path) -> None:
+    def nested(ident: str, levels: int) -> str:
+        return f'{{"resourceType":"Patient","id":"{ident}","x":{"[" * levels}{"]" * levels}}}'
+
+    wide = {**PATIENT, "id": "wide", "x": [{}] * 5000}
+    report = load_path(write(tmp_path / "a.ndjson", [nested("deep", 5000), nested("less", 1000), wide]), home)
+    assert problems(report) == [("broken_json", 1)]
+    assert ids(home, "Patient") == ["less", "wide"]

@@ -91,4 +91,11 @@ async def _not_there(platform: Platform, reference: str) -> str:
 
 
 def _reference(kind: str, value: str | None) -> str | None:
-    return value if value is None or "/" in value else f"{kind}/{value}"
+    """The reference that an option means; an id alone is of the option's own type."""
+    if value is None:
+        return None
+    if "/" not in value:
+        return f"{kind}/{value}"
+    if not value.startswith(f"{kind}/"):
+        raise InputError(f"must be the id of a {kind} or {kind}/ID", field=value)
+    return value

@@ -6,11 +6,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from careplane.errors import SettingsError
+from careplane.errors import SettingsError, StoreError
 from careplane.store.migrate import upgrade
 
 
@@ -48,6 +48,7 @@ def open_store(url: str) -> Store:
 
     Raises:
         SettingsError: the URL is not one, or its database is neither SQLite nor PostgreSQL.
+        StoreError: the database did not answer; every later use of the store may raise it too.
     """
     engine = open_engine(url)
     upgrade(engine)
@@ -58,7 +59,7 @@ def open_engine(url: str) -> Engine:
     """An engine with the pragmas and transaction rules that this project relies on, without migrating."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SettingsError("is not a database URL", field="database_url") from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
@@ -67,10 +68,21 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": 30})
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
-        return engine
-    if backend == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    raise SettingsError("must be a SQLite or PostgreSQL URL", field="database_url")
+    elif backend == "postgresql":
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    else:
+        raise SettingsError("must be a SQLite or PostgreSQL URL", field="database_url")
+    event.listen(engine, "handle_error", _store_error)
+    return engine
+
+
+def _store_error(context: ExceptionContext) -> None:
+    """Raise what is the fault of the database, rather than of a statement, as an error of ours."""
+    if type(context.sqlalchemy_exception) in (OperationalError, DatabaseError):
+        url = context.engine.url if context.engine else None
+        place = f" {url.render_as_string()}" if url else ""
+        told = " ".join(str(context.original_exception).split())
+        raise StoreError(f"The database{place} did not answer: {told}.") from context.original_exception
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:

@@ -14,7 +14,7 @@ import duckdb
 
 from careplane.codecs.fhir import RESOURCE_TYPES
 from careplane.codecs.fhir_lake import FOLDER
-from careplane.errors import InputError
+from careplane.errors import InputError, StoreError
 from careplane.records import Record
 from careplane.store.lake_chunks import Break, find_files, read_chunks
 from careplane.store.lake_commit import Lake, read_manifest, writing
@@ -101,7 +101,8 @@ def load_path(path: Path, home: Path, progress: Callable[[Progress], None] | Non
     """Load FHIR R4 bulk NDJSON, plain or gzip, into the lake of a home.
 
     Args:
-        path: one file, or a folder whose ``*.ndjson``, ``*.jsonl`` and their ``.gz`` are read, at any depth.
+        path: one file, or a folder whose ``*.ndjson``, ``*.jsonl`` and their ``.gz`` are read, at any depth, but for
+            those inside the home (its lists of problems, its ledger).
         home: home folder of the installation; made when missing.
         progress: told after each chunk.
 
@@ -110,8 +111,10 @@ def load_path(path: Path, home: Path, progress: Callable[[Progress], None] | Non
 
     Raises:
         InputError: there is no such path, or no NDJSON file in it.
+        StoreError: the lake cannot be read or written, as on a full disk; files merged before that stay loaded.
     """
-    files = [file.resolve() for file in find_files(path)]
+    own = home.resolve()
+    files = [file for file in find_files(path) if not file.is_relative_to(own)]
     if not files:
         told = (
             "holds no *.ndjson, *.jsonl, *.ndjson.gz or *.jsonl.gz file" if path.exists() else "there is no such path"
@@ -122,10 +125,15 @@ def load_path(path: Path, home: Path, progress: Callable[[Progress], None] | Non
     name = f"load-problems-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.jsonl"
     with writing(home) as lake, ProblemLog(home / name) as log:
         load = _Load(lake, log, total, progress)
-        for file in files:
-            load.load_file(file)
-        find_dangling(load.connection, lake, [str(file) for file in files], load.dangling)
-        load.connection.close()
+        try:
+            for file in files:
+                load.load_file(file)
+            find_dangling(load.connection, lake, [str(file) for file in files], load.dangling)
+        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
+            told = str(error).partition("\n")[0]
+            raise StoreError(f"The loaded data in {lake.folder} cannot be read or written: {told}") from error
+        finally:
+            load.connection.close()
     return LoadReport(
         path=str(path),
         files=len(files),

@@ -40,10 +40,11 @@ class Break:
 
 
 def find_files(path: Path) -> list[Path]:
-    """The NDJSON files of a folder (all levels, by name), or the one file itself."""
+    """The NDJSON files of a folder (all levels, by name), or the one file itself; each once, whatever links to it."""
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.name.endswith(_SUFFIXES) and file.is_file())
-    return [path] if path.is_file() else []
+        named = (file for file in path.rglob("*") if file.name.lower().endswith(_SUFFIXES) and file.is_file())
+        return sorted({file.resolve() for file in named})
+    return [path.resolve()] if path.is_file() else []
 
 
 def read_chunks(path: Path, report: Callable[[Break], None]) -> Iterator[Chunk]:

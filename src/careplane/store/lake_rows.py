@@ -1,7 +1,7 @@
 """A chunk of NDJSON as rows of the lake: DuckDB reads the declared paths, orjson judges every line that is in doubt.
 
-DuckDB's JSON reader takes a few things that are not JSON (trailing commas, ``NaN``), so a line that may hold one is
-judged as well; nothing is ever ignored on error.
+DuckDB's JSON reader takes a few things that are not JSON (trailing commas, ``NaN``) or that orjson will not read again
+(too deep), so a line that may hold one is judged as well; nothing is ever ignored on error.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +31,7 @@ SELECT trim(found[1], '"') AS type, trim(found[2], '"') AS id,
                       lambda ref: replace(ref, '\/', '/')) AS refs,
        found[1] IS NULL OR found[2] IS NULL OR NOT list_contains($types, found[1])
          OR NOT regexp_full_match(found[2], $id)
+         OR length(string_split(resource, '[')) + length(string_split(resource, '{')) > {deep}
          OR regexp_matches(resource, ',\s*[}\]]') OR regexp_matches(resource, ':\s*-?(?i:nan|inf)')
          OR regexp_matches(resource, ',\s*-?(?i:nan|inf)')
          OR regexp_matches(resource, '\[\s*-?(?i:nan|inf)') AS doubtful
@@ -38,6 +39,8 @@ FROM (
   SELECT line, resource, CASE WHEN {sound} THEN json_extract(resource, $paths) END AS found
   FROM chunk WHERE strlen(resource) > 1 OR resource NOT IN ('', chr(10)))
 """
+_DEEP = 1000
+"""More opening brackets than this in one line, and it may be nested deeper than orjson reads (1,024 levels)."""
 _DOUBTFUL = "SELECT line, resource FROM rows WHERE doubtful ORDER BY line"
 _PATIENT = (
     r"""nullif(regexp_extract(found[{index}], '^"(?:.*/)?Patient/([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?"$', 1), """
@@ -67,7 +70,8 @@ def read_rows(connection: duckdb.DuckDBPyConnection, chunk: Chunk, source: str, 
 def _statement(sound: str) -> str:
     """The statement that makes ``rows``; ``sound`` says for which lines the JSON may be read."""
     patients = ", ".join(_PATIENT.format(index=index) for index in range(4, len(_PATHS) + 1))
-    return _ROWS.replace("{patient}", f"coalesce({patients})").replace("{sound}", sound)
+    statement = _ROWS.replace("{patient}", f"coalesce({patients})").replace("{sound}", sound)
+    return statement.replace("{deep}", str(_DEEP))
 
 
 def _judge_doubtful(connection: duckdb.DuckDBPyConnection, fault: Callable[[Fault], None]) -> None:

@@ -7,11 +7,15 @@ import duckdb
 import orjson
 
 from careplane.codecs.fhir_lake import FOLDER, MANIFEST, Manifest, decode_manifest
+from careplane.errors import StoreError
 from careplane.records import JSON
 
 
 class Parts:
-    """Reads resources out of the complete parts; a load that ends meanwhile is seen by the next read."""
+    """Reads resources out of the complete parts; a load that ends meanwhile is seen by the next read.
+
+    Every read raises StoreError when a part is missing or damaged.
+    """
 
     def __init__(self, home: Path) -> None:
         self._folder = home / FOLDER
@@ -59,5 +63,9 @@ class Parts:
         query = f"SELECT resource FROM read_parquet($parts) WHERE {where}"  # noqa: S608 - conditions of this module
         if limit is not None:
             query += f" LIMIT {limit:d}"
-        rows = self._connection.execute(query, {"parts": parts, **values}).fetchall()
+        try:
+            rows = self._connection.execute(query, {"parts": parts, **values}).fetchall()
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            told = str(error).partition("\n")[0]
+            raise StoreError(f"The loaded data in {self._folder} cannot be read: {told}") from error
         return [orjson.loads(row[0]) for row in rows]
