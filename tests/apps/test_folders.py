@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -10,6 +11,7 @@ import careplane.apps
 from careplane.apps import check_app, new_app, read_app, schema
 from careplane.apps.cases import read_cases
 from careplane.codecs.lesson import parse_lesson
+from careplane.connectors.fhir_files.search import WITH_LOCATION
 from careplane.errors import Conflict, InputError, ManifestError
 from careplane.records.run import Source
 from careplane.shield.checks import Checked, run_checks, sentences
@@ -67,6 +69,8 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
         (edit("app.yaml", "kind: manual", "kind: scheduel"), "app.yaml", "trigger.kind", "Did you mean 'schedule'?"),
         (edit("app.yaml", "patient_impact: 1", "patient_impact: 9"), "app.yaml", "tier.patient_impact", "3 or less"),
         (edit("app.yaml", "kind: manual", "kind: schedule"), "app.yaml", "trigger.cron", "five fields"),
+        (edit("app.yaml", "kind: manual", "kind: schedule"), "app.yaml", "trigger.jobs", "jobs whose units"),
+        (edit("app.yaml", "kind: manual", "kind: manual\n  jobs: [nurse]"), "app.yaml", "trigger.jobs", "belongs to"),
         (edit("app.yaml", "kind: manual", "kind: event"), "app.yaml", "trigger.on", "must name"),
         (edit("app.yaml", "goals: [workforce]", "goals: [fame]"), "app.yaml", "goals[0]", "not a goal"),
         (edit("app.yaml", "id: my_idea", "id: your_idea"), "app.yaml", "id", "folder is named"),
@@ -141,3 +145,10 @@ def test_seeded_fault_is_found_by_the_checks(name: str, title: str) -> None:
         request_text=case.message,
     )
     assert set(case.expect.findings) <= {finding.check for finding in run_checks(checked)}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_location_is_searched_only_where_r4_defines_it(name: str) -> None:
+    for rule in read_app(SHELF / name).spec.context:
+        parameters = {parameter for parameter, _ in parse_qsl(rule.search)}
+        assert rule.resource in WITH_LOCATION or "location" not in parameters

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from careplane import governance
 from careplane.connectors import FhirConnector
 from careplane.errors import Conflict, InputError, Refused, UpstreamError
 from careplane.records import JSON
-from careplane.records.run import ReviewAction, Run, Survey
+from careplane.records.run import ModelReply, ModelRequest, ReviewAction, Run, Survey
 from careplane.workflow import (
     Runtime,
     answer_survey,
@@ -94,6 +95,16 @@ def test_text_with_a_critical_finding_cannot_be_signed(runtime: Runtime, install
         review(runtime, run, "edit", wrong)
     assert "reject" in caught.value.way_out
     assert load_run(runtime.store, run.id).status == "draft"
+
+
+def test_draft_that_was_cut_cannot_be_accepted_as_it_is(runtime: Runtime, installation: ModuleType) -> None:
+    async def cut(request: ModelRequest) -> ModelReply:
+        return msgspec.structs.replace(await runtime.complete(request), finish_reason="length")
+
+    run = drafted(dataclasses.replace(runtime, complete=cut), installation)
+    with pytest.raises(Refused, match="limit of tokens"):
+        review(runtime, run, "accept")
+    assert review(runtime, run, "edit", TEXT).status == "edited"
 
 
 def test_stopped_app_can_only_be_rejected(runtime: Runtime, installation: ModuleType) -> None:

@@ -13,7 +13,7 @@ from careplane.apps.cases import case_problems
 from careplane.apps.template import compile_prompt, names
 from careplane.codecs.lesson import parse_lesson
 from careplane.errors import InputError, ManifestError
-from careplane.records.app import App, AppSpec
+from careplane.records.app import App, AppSpec, Trigger
 
 MANIFEST, PROMPT, LESSON = "app.yaml", "prompt.md", "lesson.md"
 PLACEHOLDERS = ("{patient}", "{encounter}", "{unit}", "{focus}")
@@ -86,15 +86,7 @@ def _hash(*parts: bytes) -> str:
 def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestError]:
     if spec.id != name:
         yield source.problem(("id",), f"is '{spec.id}' but the folder is named '{name}'; make them the same")
-    trigger = spec.trigger
-    if trigger.kind == "schedule":
-        problem = cron_problem(trigger.cron)
-        if problem:
-            yield source.problem(("trigger", "cron"), problem)
-    elif trigger.cron:
-        yield source.problem(("trigger", "cron"), f"belongs to kind: schedule, not to kind: {trigger.kind}")
-    if trigger.kind in NAMED_TRIGGERS and not trigger.on:
-        yield source.problem(("trigger", "on"), f"must name what starts the app, as its kind is {trigger.kind}")
+    yield from _trigger_problems(source, spec.trigger)
     if spec.output.min_words > spec.output.max_words:
         yield source.problem(("output", "min_words"), f"is more than max_words, which is {spec.output.max_words}")
     declared = names(spec)
@@ -105,6 +97,21 @@ def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestErr
         own = declared[len(declared) - len(spec.context) + index]
         if declared.count(own) > 1:
             yield source.problem(("context", index), f"shares the name '{own}' with another; give it an as_name")
+
+
+def _trigger_problems(source: Source, trigger: Trigger) -> Iterator[ManifestError]:
+    if trigger.kind == "schedule":
+        problem = cron_problem(trigger.cron)
+        if problem:
+            yield source.problem(("trigger", "cron"), problem)
+        if not trigger.jobs:
+            yield source.problem(("trigger", "jobs"), "must name the jobs whose units get a run, such as charge_nurse")
+    else:
+        for name in ("cron", "jobs"):
+            if getattr(trigger, name):
+                yield source.problem(("trigger", name), f"belongs to kind: schedule, not to kind: {trigger.kind}")
+    if trigger.kind in NAMED_TRIGGERS and not trigger.on:
+        yield source.problem(("trigger", "on"), f"must name what starts the app, as its kind is {trigger.kind}")
 
 
 def _text_problems(folder: Path, spec: AppSpec, texts: dict[str, str | None]) -> Iterator[ManifestError]:

@@ -36,12 +36,14 @@ class TierAnswers(Record, frozen=True):
 
 class Trigger(Record, frozen=True):
     """What starts a run. ``on`` names the event or hook (``Communication.received``, ``patient-view``);
-    ``cron`` is five fields in the local time of the site, for ``kind: schedule``."""
+    ``cron`` is five fields in the local time of the site, for ``kind: schedule``; each unit where somebody with one of
+    ``jobs`` works then gets a run, which the first of them reviews."""
 
     kind: TriggerKind
     on: str = ""
     cron: str = ""
     description: str = ""
+    jobs: tuple[Identifier, ...] = ()
 
 
 class ContextRule(Record, frozen=True):

@@ -12,6 +12,7 @@ from careplane.errors import SettingsError
 from careplane.records.people import Role
 from careplane.server.asgi import asgi_app
 from careplane.server.platform import Platform
+from careplane.server.schedules import open_schedules
 from careplane.workflow.durable import Durable
 
 ADMINISTRATOR = "admin"
@@ -33,7 +34,7 @@ def serve(platform: Platform, echo: Callable[[str], None]) -> None:
     settings = platform.settings
     listener = bind(settings.text("host"), int(settings.number("port")))
     address = f"http://{settings.text('host')}:{listener.getsockname()[1]}"
-    durable = Durable(platform.runtime, platform.home)
+    durable = Durable(platform.runtime, platform.home, open_schedules(platform))
     durable.start()
     try:
         echo(f"Careplane serves {settings.text('site_name')} on {address} (Ctrl-C ends).")

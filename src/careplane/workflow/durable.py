@@ -4,14 +4,18 @@ An event is first kept in the store's inbox, then a workflow with the id ``app:e
 ids only, so nothing that identifies a patient is in the engine's file. A run is unique per app and event, so a workflow
 that is run again after a crash meets its first run. The engine's file is SQLite in WAL mode; its payloads are JSON and
 never pickle. The engine is one per process.
+
+The engine also keeps the clock of scheduled apps: a workflow with the id ``schedule, app, time`` submits one event per
+unit, and each of them is an event like any other.
 """
 
 import asyncio
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -23,6 +27,7 @@ from careplane.records.run import Event
 from careplane.workflow.inbox import State, is_waiting, load_event, mark, receive, received_count, waiting
 from careplane.workflow.run import run_event
 from careplane.workflow.runtime import Runtime
+from careplane.workflow.schedule import Schedule, events_of
 from careplane.workflow.writeback import finish_write_backs
 
 QUEUE = "runs"
@@ -36,10 +41,11 @@ _FINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
 class Durable:
-    """The durable worker of this process."""
+    """The durable worker of this process; ``schedules`` are those of the apps that start by the clock."""
 
-    def __init__(self, runtime: Runtime, home: Path) -> None:
+    def __init__(self, runtime: Runtime, home: Path, schedules: Iterable[Schedule] = ()) -> None:
         self.runtime = runtime
+        self._schedules = {one.app: one for one in schedules}
         self._file = home / "durable.db"
         self._changed = threading.Condition()
 
@@ -64,6 +70,7 @@ class Durable:
         for event in waiting(self.runtime.store):
             mark(self.runtime.store, event.app, event.id, "received")
             _enqueue_again(event)
+        _apply(self._schedules.values())
 
     async def submit(self, event: Event) -> None:
         """Take an event; it is durable when this returns, and processed once however often it is delivered."""
@@ -103,6 +110,21 @@ class Durable:
             with self._changed:
                 self._changed.notify_all()
 
+    async def fire(self, app: str, at: datetime) -> None:
+        """Submit the events of a scheduled time; a repeat after a crash submits what is missing.
+
+        They are submitted outside the engine's context, where each is a workflow of its own and not a step of this one:
+        a repeat takes other steps than the first time, which the engine would refuse.
+        """
+        schedule = self._schedules.get(app)
+        if schedule is None:
+            return
+        loop = asyncio.get_running_loop()
+        events = await loop.run_in_executor(None, lambda: list(events_of(schedule, at)))
+        for event in events:
+            await loop.run_in_executor(None, self._submit, event)
+        self.runtime.ledger.append("schedule.fired", at=at, app=app, facts={"units": len(events)})
+
 
 _workers: list[Durable] = []
 
@@ -110,6 +132,32 @@ _workers: list[Durable] = []
 @DBOS.workflow(name="careplane.process")
 async def _process(app: str, ident: str) -> None:
     await _workers[0].process(app, ident)
+
+
+@DBOS.workflow(name="careplane.schedule")
+async def _fire(at: datetime | str, app: str) -> None:
+    """The engine gives the time as the text that its JSON made of it."""
+    await _workers[0].fire(app, at if isinstance(at, datetime) else datetime.fromisoformat(at))
+
+
+def _apply(schedules: Iterable[Schedule]) -> None:
+    """Make the engine's schedules exactly these."""
+    wanted = {one.app: one for one in schedules}
+    for held in DBOS.list_schedules():
+        if held["schedule_name"] not in wanted:
+            DBOS.delete_schedule(held["schedule_name"])
+    DBOS.apply_schedules(
+        [
+            {
+                "schedule_name": one.app,
+                "workflow_fn": _fire,
+                "schedule": one.cron,
+                "context": one.app,
+                "cron_timezone": one.timezone,
+            }
+            for one in wanted.values()
+        ]
+    )
 
 
 def _apart(act: Callable[[], None]) -> None:

@@ -101,14 +101,13 @@ def _may_sign(runtime: Runtime, app: App, run: Run, draft: Draft, text: str, tra
     if halt is not None:
         raise Refused([f"The app is stopped: {halt}"], "Reject the draft, or work the manual way.")
     findings = check_text(runtime, app, text, draft.sources, draft.message).findings
-    edited = text != draft.text
-    critical = [
-        finding.text
-        for finding in findings
-        if finding.severity == "critical" and not (edited and finding.check in _OF_MODELS)
-    ]
+    if text == draft.text:
+        findings = (*draft.findings, *findings)
+    else:
+        findings = tuple(finding for finding in findings if finding.check not in _OF_MODELS)
+    critical = dict.fromkeys(finding.text for finding in findings if finding.severity == "critical")
     if critical:
-        raise Refused(critical, "Edit the text so that this no longer stands, or reject the draft.")
+        raise Refused(tuple(critical), "Edit the text so that this no longer stands, or reject the draft.")
 
 
 def _claim(runtime: Runtime, run: Run, review: Review) -> Run:

@@ -1,0 +1,39 @@
+"""The schedules of an installation: which apps the clock starts, and in which units."""
+
+from functools import partial
+
+from careplane import alignment, governance
+from careplane.records.app import App
+from careplane.records.people import Person
+from careplane.server.platform import Platform
+from careplane.store import Store, find
+from careplane.store.tables import people
+from careplane.workflow.schedule import Post, Schedule
+
+
+def open_schedules(platform: Platform) -> tuple[Schedule, ...]:
+    """A schedule for each app that has one and can run, in the time zone of the site."""
+    zone = platform.settings.text("timezone")
+    return tuple(
+        Schedule(app=app.id, cron=app.spec.trigger.cron, timezone=zone, posts=partial(_posts, platform.store, app))
+        for app in platform.apps.values()
+        if app.runnable and app.spec.trigger.kind == "schedule"
+    )
+
+
+def _posts(store: Store, app: App) -> tuple[Post, ...]:
+    """The units where somebody with one of the app's jobs works, each with the first of them.
+
+    An app that is not on the register in a running stage has none; what else may refuse a run is asked for each event.
+    """
+    item = alignment.find_item(store, app.id)
+    if item is None or item.stage not in governance.RUNNING_STAGES:
+        return ()
+    jobs = app.spec.trigger.jobs
+    with store.read() as connection:
+        staff = find(connection, people, Person, people.c.job.in_(jobs))
+    staff.sort(key=lambda person: (person.unit, jobs.index(person.job), person.id))
+    first: dict[str, Person] = {}
+    for person in staff:
+        first.setdefault(person.unit, person)
+    return tuple(Post(unit=unit, site=person.site, user=person.id) for unit, person in first.items())
