@@ -44,7 +44,7 @@ ROWS: tuple[Row, ...] = (
     Row("openai_region", "external", "Where that endpoint runs; 'local' only if it is inside this installation."),
     Row("openai_api_key", "", "Key of the OpenAI-compatible endpoint.", secret=True),
     Row("openai_api_key_file", "", "File with that key; must not be readable by others (mode 600)."),
-    Row("model_timeout_seconds", 60.0, "Total time a model may take for one reply."),
+    Row("model_timeout_seconds", 120.0, "Total time a model may take for one reply."),
     Row("fhir_base_url", "", "Base URL of the EHR's FHIR R4 endpoint; empty means the loaded data."),
     Row("fhir_token_file", "", "File with the bearer token of that endpoint (mode 600)."),
     Row("small_cell", 11, "Groups smaller than this are withheld on screens and in reports (default of the design)."),

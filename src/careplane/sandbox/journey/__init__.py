@@ -37,6 +37,8 @@ from careplane.workflow.durable import Durable
 __all__ = ["JourneyOptions", "Outcome", "Progress", "run_journey"]
 
 SITE_NAME = "Synthetic health system"
+PATIENCE = 900.0
+"""Seconds that a reply may take: a day's drafts wait in line for a small model on a laptop."""
 MARK = "careplane-demo.txt"
 """The file that says a folder holds a demo, so that nothing but a demo is ever replaced."""
 
@@ -112,7 +114,14 @@ def prepare(out: Path) -> None:
 
 
 def _open(options: JourneyOptions, scenario: Scenario, ehr_url: str) -> Scene:
-    settings = read_settings({}, home=str(options.home), model=options.model, site_name=SITE_NAME, apps_path="")
+    settings = read_settings(
+        {},
+        home=str(options.home),
+        model=options.model,
+        model_timeout_seconds=PATIENCE,
+        site_name=SITE_NAME,
+        apps_path="",
+    )
     starts = datetime.fromisoformat(instant(midnight(scenario.pilot_start)))
     clock = SimulatedClock(starts - timedelta(days=leadership.LEAD_DAYS))
     platform = open_platform(settings, clock=clock, fhir=_ehr(ehr_url), synthetic=True)

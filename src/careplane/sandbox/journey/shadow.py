@@ -9,6 +9,7 @@ from careplane.sandbox.journey.scene import Scene
 from careplane.sandbox.journey.training import take_lesson
 from careplane.workflow.durable import Durable
 
+
 async def run_shadows(scene: Scene, durable: Durable) -> int:
     """Summaries before visits and after stays, and the morning brief of every ward; says how many events there were."""
     cases = min(12, scene.options.patients // 60)
