@@ -88,6 +88,14 @@ def test_pages_fit_a_ward_screen_without_trouble(page: Page, scheme: str) -> Non
     assert paper == ("rgb(15, 22, 28)" if scheme == "dark" else "rgb(251, 252, 253)")
 
 
+def test_paper_is_white_though_the_reader_sits_in_the_dark(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto("/evidence/portal_reply-1")
+    card = page.locator(".card").first
+    assert card.evaluate("card => getComputedStyle(card).backgroundColor") == "rgb(255, 255, 255)"
+    expect(page.locator(".rail")).to_be_hidden()
+
+
 def test_a_phone_folds_to_one_column(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     for path in ("/", "/review/run-005", "/evidence/portal_reply-1"):
@@ -137,6 +145,16 @@ def test_editing_by_keyboard_and_keys_rest_while_typing(page: Page, served) -> N
     assert review is not None
     assert review.final_text is not None
     assert review.final_text.endswith("a r e: call us?")
+
+
+def test_what_was_typed_is_not_left_behind_unasked(page: Page) -> None:
+    page.goto("/review/run-045")
+    page.keyboard.press("e")
+    page.keyboard.type("Half a sentence")
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto("/review")
+    assert asked == ["beforeunload"]
 
 
 def test_search_help_and_skip_by_keyboard(page: Page) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from careplane.alignment import decisions, find_items, funnel, headline, signals
+from careplane.alignment import GATES, decisions, find_items, funnel, headline, must_pause, signals
 from careplane.console.charts import effect_figure, forest_figure, funnel_figure, signals_figure
 from careplane.console.context import ConsoleContext
 from careplane.console.pages.counts import run_counts
@@ -28,6 +28,7 @@ from careplane.value import newest_results, triple_aim
 
 DECISIONS_SHOWN = 3
 STOPS_SHOWN = 2
+GATES_SHOWN = 3
 _LOG = logging.getLogger(__name__)
 
 
@@ -95,6 +96,8 @@ def _values(context: ConsoleContext, summary: Mapping[str, Any]) -> dict[str, An
         "waiting": waiting[:DECISIONS_SHOWN],
         "late": sum(one.due_on < today for one in waiting),
         "stops": _proposed_stops(shown, results),
+        "pauses": [one for one in waiting if must_pause(one, today)],
+        "made": _latest(every)[:DECISIONS_SHOWN],
         "gates": _gates(context, every),
         "studies": [_study(context, result) for result in results.values()],
         "truths": [effect for effect in summary.get("effects", ()) if effect.get("truth") is not None],
@@ -121,12 +124,15 @@ def _proposed_stops(items: Sequence[RegisterItem], results: Mapping[str, Result]
 
 
 def _gates(context: ConsoleContext, every: Sequence[DecisionItem]) -> list[Gate]:
-    """The gates that open decisions wait for; when none is open, the gate of the latest decision."""
-    gated = [one for one in every if one.gate]
-    shown = [one for one in gated if one.outcome is None][:DECISIONS_SHOWN]
-    if not shown:
-        shown = sorted(gated, key=lambda one: str(one.decided_at))[-1:]
-    return [live_gate(context, one.item, one.gate) for one in shown]
+    """The gate of the latest decision, then the gates that open decisions wait for."""
+    gated = [one for one in every if one.gate in GATES]
+    shown = [*_latest(gated)[:1], *(one for one in gated if one.outcome is None)]
+    return [live_gate(context, one.item, one.gate) for one in shown[:GATES_SHOWN]]
+
+
+def _latest(every: Sequence[DecisionItem]) -> list[DecisionItem]:
+    """What was decided, newest first."""
+    return sorted((one for one in every if one.decided_at), key=lambda one: str(one.decided_at), reverse=True)
 
 
 def _study(context: ConsoleContext, result: Result) -> dict[str, Any]:

@@ -67,12 +67,13 @@ Layer = alt.Chart | alt.LayerChart
 
 
 def draw(chart: Layer) -> str:
-    """The SVG of a chart. Drawn once per content."""
-    return _draw(chart.configure(**_CONFIG).to_json(indent=None))
+    """The SVG of a chart. Drawn once per content, and held against the Vega-Lite schema then."""
+    return _draw(chart.configure(**_CONFIG).to_json(indent=None, validate=False))
 
 
 @lru_cache(maxsize=256)
 def _draw(spec: str) -> str:
+    alt.Chart.from_json(spec)
     return str(vl_convert.vegalite_to_svg(spec))
 
 

@@ -13,7 +13,7 @@ XMR_FACTOR = 2.66
 """Limits of an XmR chart: mean ± 2.66 times the mean moving range (Wheeler; NHS Making Data Count)."""
 
 
-def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 980) -> Figure:
+def use_figure(weeks: Sequence[tuple[str, dict[str, int]]], width: int = 1060) -> Figure:
     """Drafts by week (its Monday) and what became of them."""
     rows: list[dict[str, object]] = [
         {"week": week, "action": action, "drafts": counts.get(action, 0), "order": index}
@@ -52,7 +52,7 @@ def xmr_limits(points: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - spread, mean + spread
 
 
-def xmr_figure(title: str, unit: str, points: Sequence[tuple[str, float]], width: int = 980) -> Figure:
+def xmr_figure(title: str, unit: str, points: Sequence[tuple[str, float]], width: int = 1060) -> Figure:
     """A measure by date with its mean and limits; points outside the limits are marked."""
     mean, low, high = xmr_limits([value for _date, value in points])
     rows: list[dict[str, object]] = [

@@ -56,7 +56,7 @@ def _history(visit: Visit) -> Figure | None:
     """The Pilot Reliance Index by day, once enough days are kept."""
     kept = signal_history(visit.context.store)
     points = [(day.computed_at.date().isoformat(), day.index) for day in kept if day.index is not None]
-    return xmr_figure("Pilot Reliance Index", "index", points) if len(points) >= FEWEST_POINTS else None
+    return xmr_figure("Pilot Reliance Index", "of 100", points) if len(points) >= FEWEST_POINTS else None
 
 
 def _row(goal: Goal, items: list[RegisterItem]) -> GoalRow:
