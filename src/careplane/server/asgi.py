@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 import msgspec
 from starlette.applications import Starlette
@@ -20,17 +21,24 @@ from careplane.workflow.durable import Durable
 MAX_EVENT_BYTES = 16_384
 
 
-class Notice(Record, frozen=True):
-    """What a connected system posts to ``/events``: references only, never a resource."""
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Reference = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}$")]
 
-    id: str
-    kind: str
-    patient: str | None = None
-    encounter: str | None = None
-    focus: str | None = None
-    unit: str | None = None
-    site: str | None = None
-    user: str | None = None
+
+class Notice(Record, frozen=True):
+    """What a connected system posts to ``/events``: references only, never a resource.
+
+    ``id`` and ``kind`` are the sender's names of the event and of what happened; the others are FHIR references.
+    """
+
+    id: Name
+    kind: Name
+    patient: Reference | None = None
+    encounter: Reference | None = None
+    focus: Reference | None = None
+    unit: Reference | None = None
+    site: Reference | None = None
+    user: Reference | None = None
 
 
 def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
@@ -72,8 +80,8 @@ async def _receive(request: Request, platform: Platform, durable: Durable | None
         return _problem(401, "Send the app's key as: Authorization: Bearer cp-…")
     if durable is None:
         return _problem(503, "This process takes no events; send them to the server started by: careplane serve")
-    body = await request.body()
-    if len(body) > MAX_EVENT_BYTES:
+    body = await _body(request)
+    if body is None:
         return _problem(413, f"An event is at most {MAX_EVENT_BYTES} bytes; send references, not resources.")
     try:
         notice = msgspec.json.decode(body, type=Notice)
@@ -82,6 +90,16 @@ async def _receive(request: Request, platform: Platform, durable: Durable | None
     event = Event(app=app, at=platform.clock(), **msgspec.structs.asdict(notice))
     await durable.submit(event)
     return JSONResponse({"accepted": hashlib.sha256(f"{app}:{notice.id}".encode()).hexdigest()[:16]}, status_code=202)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, or ``None`` as soon as it is longer than an event may be."""
+    held = bytearray()
+    async for chunk in request.stream():
+        held += chunk
+        if len(held) > MAX_EVENT_BYTES:
+            return None
+    return bytes(held)
 
 
 def _problem(status: int, text: str) -> JSONResponse:

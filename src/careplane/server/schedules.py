@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from careplane import alignment, governance
+from careplane import alignment, change, governance
 from careplane.records.app import App
 from careplane.records.people import Person
 from careplane.server.platform import Platform
-from careplane.store import Store, find
+from careplane.store import find
 from careplane.store.tables import people
 from careplane.workflow.schedule import Post, Schedule
 
@@ -15,24 +15,30 @@ def open_schedules(platform: Platform) -> tuple[Schedule, ...]:
     """A schedule for each app that has one and can run, in the time zone of the site."""
     zone = platform.settings.text("timezone")
     return tuple(
-        Schedule(app=app.id, cron=app.spec.trigger.cron, timezone=zone, posts=partial(_posts, platform.store, app))
+        Schedule(app=app.id, cron=app.spec.trigger.cron, timezone=zone, posts=partial(_posts, platform, app))
         for app in platform.apps.values()
         if app.runnable and app.spec.trigger.kind == "schedule"
     )
 
 
-def _posts(store: Store, app: App) -> tuple[Post, ...]:
-    """The units where somebody with one of the app's jobs works, each with the first of them.
+def _posts(platform: Platform, app: App) -> tuple[Post, ...]:
+    """The units where somebody with one of the app's jobs works, each with its reviewer: who is trained comes first.
 
     An app that is not on the register in a running stage has none; what else may refuse a run is asked for each event.
     """
+    store, now = platform.store, platform.clock()
     item = alignment.find_item(store, app.id)
     if item is None or item.stage not in governance.RUNNING_STAGES:
         return ()
     jobs = app.spec.trigger.jobs
     with store.read() as connection:
         staff = find(connection, people, Person, people.c.job.in_(jobs))
-    staff.sort(key=lambda person: (person.unit, jobs.index(person.job), person.id))
+
+    def rank(person: Person) -> tuple[str, bool, int, str]:
+        untrained = not change.trained(store, app, person.id, now).allowed
+        return person.unit, untrained, jobs.index(person.job), person.id
+
+    staff.sort(key=rank)
     first: dict[str, Person] = {}
     for person in staff:
         first.setdefault(person.unit, person)
