@@ -204,7 +204,5 @@ def worst_benefit(effect: Effect) -> float:
 
 
 def effect_text(effect: Effect) -> str:
-    return (
-        f"{effect.measure} {effect.estimate:+.2f} {effect.unit} (95 % CI {effect.ci_low:+.2f} to "
-        f"{effect.ci_high:+.2f}, n = {effect.n}, grade {effect.grade}): {effect.verdict}; target {effect.mcid:g}."
-    )
+    """The effect in its own words, with what stands behind them."""
+    return f"{effect.sentence} n = {effect.n:,}, grade {effect.grade}."
