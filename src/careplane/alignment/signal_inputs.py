@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 
 from careplane.alignment.checks import (
     SCALE_GATES,
@@ -48,7 +49,7 @@ PANEL_DAYS = 90
 LONG_TERM_DAYS = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Portfolio:
     """What the signs look at, read once."""
 
@@ -66,8 +67,12 @@ class Portfolio:
     def active(self) -> list[RegisterItem]:
         return [item for item in self.items if item.stage in ACTIVE_STAGES]
 
-    def decisions_of(self, item: RegisterItem) -> list[DecisionItem]:
-        return [decision for decision in self.decisions if decision.item == item.id]
+    @cached_property
+    def decisions_by_item(self) -> Mapping[str, Sequence[DecisionItem]]:
+        found: dict[str, list[DecisionItem]] = {}
+        for decision in self.decisions:
+            found.setdefault(decision.item, []).append(decision)
+        return found
 
 
 def signals(store: Store, today: date) -> Signals:
@@ -148,7 +153,7 @@ def scale_decided(item: RegisterItem, decisions: Sequence[DecisionItem]) -> bool
 
 
 def _pilot(item: RegisterItem, portfolio: Portfolio) -> PilotInput:
-    own = portfolio.decisions_of(item)
+    own = portfolio.decisions_by_item.get(item.id, ())
     passed = path_checks(item, portfolio.today, own)
     days = (portfolio.today - item.stage_since).days
     absent = max((one.sponsor_absent for one in own), default=0)

@@ -25,9 +25,9 @@ def effect_figure(effect: Effect, width: int = 1060) -> Figure:
     names = (
         alt.Chart(values(marks))
         .mark_text(baseline="bottom", color=MUTED, dy=-2)
-        .encode(x="at:Q", y=alt.YValue(0), text="text:N")
+        .encode(x="at:Q", y=alt.value(0), text="text:N")
     )
-    base = alt.Chart(values(row)).encode(y=alt.YValue(42))
+    base = alt.Chart(values(row)).encode(y=alt.value(42))
     line = base.mark_rule(color=ACCENT, strokeWidth=3).encode(x="low:Q", x2="high:Q")
     point = base.mark_point(color=ACCENT, opacity=1, filled=True, size=POINT_SIZE).encode(x="estimate:Q")
     label = base.mark_text(dy=-14, color=INK, fontWeight=600).encode(x="estimate:Q", text="text:N")

@@ -48,13 +48,13 @@ def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = N
     base = alt.Chart(values(shown)).encode(y=y)
     layers += base.mark_rule(color=ACCENT, strokeWidth=2).encode(x="low:Q", x2="high:Q")
     layers += base.mark_point(color=ACCENT, opacity=1, filled=True, size=POINT_SIZE).encode(x="estimate:Q")
-    layers += base.mark_text(align="right", color=MUTED).encode(x=alt.XValue(inner + 52), text="n:N")
-    layers += base.mark_text(align="right", color=INK).encode(x=alt.XValue(inner + _NUMBERS - 6), text="text:N")
+    layers += base.mark_text(align="right", color=MUTED).encode(x=alt.value(inner + 52), text="n:N")
+    layers += base.mark_text(align="right", color=INK).encode(x=alt.value(inner + _NUMBERS - 6), text="text:N")
     layers += _heads(inner)
     layers += (
         alt.Chart(values(hidden))
         .mark_text(color=MUTED, align="right", fontStyle="italic")
-        .encode(y=y, x=alt.XValue(inner + _NUMBERS - 6), text=alt.TextValue("withheld: too few people"))
+        .encode(y=y, x=alt.value(inner + _NUMBERS - 6), text=alt.value("withheld: too few people"))
     )
     if whole is not None:
         line = alt.Chart(values([{"at": whole.estimate}])).mark_rule(color=MUTED, strokeDash=[2, 3])
@@ -90,7 +90,7 @@ def _heads(inner: int) -> Layer:
         {"x": inner + _NUMBERS - 6, "text": "effect (95 % interval)"},
     ]
     texts = alt.Chart(values(heads)).mark_text(align="right", baseline="bottom", color=MUTED, dy=-2)
-    layer: Layer = texts.encode(x=alt.X("x:Q", scale=None), y=alt.YValue(0), text="text:N")
+    layer: Layer = texts.encode(x=alt.X("x:Q", scale=None), y=alt.value(0), text="text:N")
     return layer
 
 

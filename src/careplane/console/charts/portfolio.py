@@ -72,7 +72,7 @@ def signals_figure(signals: Signals, width: int = 500) -> Figure:
     color = alt.Color("band:N", scale=colours, legend=None)
     bars = base.mark_bar(height=9, yOffset=9, cornerRadiusEnd=2).encode(color=color)
     labels = base.mark_text(align="left", dx=6, dy=9, color=MUTED).encode(text="label:N")
-    titles = base.mark_text(align="left", dy=-7, color=INK).encode(text="title:N", x=alt.XValue(0))
+    titles = base.mark_text(align="left", dy=-7, color=INK).encode(text="title:N", x=alt.value(0))
     return Figure(
         svg=draw((bars + labels + titles).properties(width=width - 20, height=39 * max(1, len(rows)))),
         sentence=_signals_sentence(signals),
