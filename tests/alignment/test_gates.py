@@ -61,7 +61,7 @@ def test_g3_passes_on_evidence(ready: Store) -> None:
     found = gate(ready, "a", "G3", TODAY, result=GOOD, questions=LIKED, trained_share=0.95)
     assert found.passed, statuses(found)
     assert found.decides == "fast-track pair"
-    assert "95 % CI -3.00 to -1.00" in found.checks[0].text
+    assert found.checks[0].text == "Shorter. n = 900, grade A."
 
 
 @pytest.mark.parametrize(
