@@ -101,8 +101,8 @@ def load_path(path: Path, home: Path, progress: Callable[[Progress], None] | Non
     """Load FHIR R4 bulk NDJSON, plain or gzip, into the lake of a home.
 
     Args:
-        path: one file, or a folder whose ``*.ndjson``, ``*.jsonl`` and their ``.gz`` are read, at any depth, but for
-            those inside the home (its lists of problems, its ledger).
+        path: one file, or a folder whose ``*.ndjson``, ``*.jsonl`` and their ``.gz`` are read, at any depth. A folder
+            around the home leaves out what is inside it (its lists of problems, its ledger).
         home: home folder of the installation; made when missing.
         progress: told after each chunk.
 
@@ -113,8 +113,8 @@ def load_path(path: Path, home: Path, progress: Callable[[Progress], None] | Non
         InputError: there is no such path, or no NDJSON file in it.
         StoreError: the lake cannot be read or written, as on a full disk; files merged before that stay loaded.
     """
-    own = home.resolve()
-    files = [file for file in find_files(path) if not file.is_relative_to(own)]
+    own, inside = home.resolve(), path.resolve().is_relative_to(home.resolve())
+    files = [file for file in find_files(path) if inside or not file.is_relative_to(own)]
     if not files:
         told = (
             "holds no *.ndjson, *.jsonl, *.ndjson.gz or *.jsonl.gz file" if path.exists() else "there is no such path"
