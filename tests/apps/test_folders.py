@@ -10,6 +10,7 @@ import pytest
 import careplane.apps
 from careplane.apps import check_app, new_app, read_app, schema
 from careplane.apps.cases import read_cases
+from careplane.apps.template import render_prompt
 from careplane.codecs.lesson import parse_lesson
 from careplane.connectors.fhir_files.search import WITH_LOCATION
 from careplane.errors import Conflict, InputError, ManifestError
@@ -77,10 +78,15 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
         (edit("app.yaml", "_id={patient}", "name=x"), "app.yaml", "context[0].search", "minimum necessary"),
         (edit("app.yaml", "title:", "id: again\ntitle:"), "app.yaml", "id", "twice"),
         (edit("app.yaml", "title:", "\ttitle:"), "app.yaml", None, "not valid YAML"),
+        (edit("app.yaml", "resource: Patient", "resource: Patiant"), "app.yaml", "context[0].resource", "'Patient'?"),
         (edit("app.yaml", "goals: [workforce]", "goals: []"), "app.yaml", "goals", "1 or more"),
         (edit("prompt.md", "{{ today }}", "{{ weather }}"), "prompt.md", None, "uses 'weather'"),
         (edit("prompt.md", "{{ today }}", "{{ today.__class__() }}"), "prompt.md", None, "calls a function"),
         (edit("prompt.md", "{{ today }}", "{{ 'x' * 999999999 }}"), "prompt.md", None, "multiplies"),
+        (edit("prompt.md", "{{ today }}", "{{ '%999999999d' % 1 }}"), "prompt.md", None, "formats"),
+        (edit("prompt.md", "{{ today }}", "{% set x = today ~ today %}"), "prompt.md", None, "sets a name"),
+        (edit("prompt.md", "{{ today }}", "{{ " + "9" * 5000 + " }}"), "prompt.md", None, "not a valid template"),
+        (edit("prompt.md", "{{ today }}", "{% if 1 %}" * 600 + "{% endif %}" * 600), "prompt.md", None, "too deep"),
         (edit("prompt.md", "{% endfor %}", ""), "prompt.md", None, "not a valid template"),
         (edit("prompt.md", "---user---", ""), "prompt.md", None, "---user---"),
         (edit("lesson.md", "- [x]", "- [ ]"), "lesson.md", None, "exactly one right option"),
@@ -96,6 +102,27 @@ def test_mistake_is_told_with_its_place(
     assert told, [str(problem) for problem in problems]
     assert Path(told[0].file or "").name == file
     assert told[0].line is not None
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("app.yaml", "a: " + "{a: " * 3000 + "1" + "}" * 3000, "is nested too deep"),
+        ("app.yaml", "a: 1\n" * 20_000, "is larger than 64 KiB"),
+        ("prompt.md", "TASK: x\n---user---\n" + "x" * 70_000, "is larger than 64 KiB"),
+    ],
+)
+def test_a_monstrous_file_is_a_problem_like_any_other(folder: Path, file: str, text: str, words: str) -> None:
+    (folder / file).write_text(text)
+    assert words in [problem.message for problem in check_app(folder)]
+
+
+@pytest.mark.parametrize("expression", ["1 / 0", "title + 1", "unit.nowhere", "sources[0] < 1"])
+def test_a_prompt_that_fails_when_filled_in_says_so(folder: Path, expression: str) -> None:
+    edit("prompt.md", "{{ today }}", f"{{{{ {expression} }}}}")(folder)
+    values = {"title": "T", "today": "2026-03-02", "language": "en", "unit": "", "sources": ()}
+    with pytest.raises(InputError, match="could not be filled in"):
+        render_prompt(read_app(folder), values)
 
 
 def test_line_is_the_line_of_the_mistake(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Reading and checking an app folder."""
 
+import difflib
 import hashlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ import msgspec
 
 from careplane.apps._cron import cron_problem
 from careplane.apps._schema import schema_problems
-from careplane.apps._source import Source, read_yaml
+from careplane.apps._source import MAX_BYTES, Source, read_yaml
 from careplane.apps.cases import case_problems
 from careplane.apps.template import compile_prompt, names
+from careplane.codecs.fhir import RESOURCE_TYPES
 from careplane.codecs.lesson import parse_lesson
 from careplane.errors import InputError, ManifestError
 from careplane.records.app import App, AppSpec, Trigger
@@ -67,6 +69,9 @@ def _inspect(folder: Path) -> tuple[App | None, list[ManifestError]]:
 def _text(file: Path, problems: list[ManifestError]) -> str | None:
     if not file.exists():
         return None
+    if file.stat().st_size > MAX_BYTES:
+        problems.append(ManifestError(f"is larger than {MAX_BYTES // 1024} KiB", file=file))
+        return None
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -91,6 +96,11 @@ def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestErr
         yield source.problem(("output", "min_words"), f"is more than max_words, which is {spec.output.max_words}")
     declared = names(spec)
     for index, rule in enumerate(spec.context):
+        if rule.resource not in RESOURCE_TYPES:
+            near = difflib.get_close_matches(rule.resource, RESOURCE_TYPES, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            problem = f"'{rule.resource}' is no FHIR R4 resource type{hint}"
+            yield source.problem(("context", index, "resource"), problem)
         if not any(place in rule.search for place in PLACEHOLDERS):
             problem = f"must be limited to one of {', '.join(PLACEHOLDERS)} (minimum necessary)"
             yield source.problem(("context", index, "search"), problem)
@@ -126,7 +136,7 @@ def _text_problems(folder: Path, spec: AppSpec, texts: dict[str, str | None]) ->
             parse_lesson(lesson)
     except InputError as error:
         yield ManifestError(error.message, file=folder / LESSON, line=error.line)
-    if prompt is not None and lesson is None:
+    if prompt is not None and not (folder / LESSON).exists():
         yield ManifestError("is missing: an app that runs needs a lesson for those who use it", file=folder / LESSON)
 
 

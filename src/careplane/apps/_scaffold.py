@@ -107,7 +107,9 @@ def new_app(folder: Path, ident: str) -> Path:
         Conflict: the folder exists.
     """
     if not _IDENTIFIER.fullmatch(ident):
-        raise InputError("must be lower case letters, digits and underscores, beginning with a letter", field="id")
+        raise InputError(
+            "must be 2 to 48 lower case letters, digits and underscores, beginning with a letter", field="id"
+        )
     target = folder / ident
     if target.exists():
         raise Conflict(f"{target} exists already; choose another id.")

@@ -52,6 +52,7 @@ def read_yaml(file: Path) -> Source:
             source.problems.append(ManifestError(f"is larger than {MAX_BYTES // 1024} KiB", file=file))
             return source
         root = yaml.compose(raw.decode(), Loader=yaml.SafeLoader)
+        source.data = None if root is None else _value(source, root, (), set())
     except OSError as error:
         source.problems.append(ManifestError(f"cannot be read: {error.strerror}", file=file))
     except UnicodeDecodeError:
@@ -62,9 +63,8 @@ def read_yaml(file: Path) -> Source:
         source.problems.append(ManifestError(f"is not valid YAML: {error.problem}", file=file, line=line))
     except yaml.YAMLError:
         source.problems.append(ManifestError("is not valid YAML: it holds a character that YAML forbids", file=file))
-    else:
-        if root is not None:
-            source.data = _value(source, root, (), set())
+    except RecursionError:
+        source.problems.append(ManifestError("is nested too deep", file=file))
     return source
 
 

@@ -1,8 +1,9 @@
 """The sandboxed template of an app's prompt: a small, bounded part of Jinja.
 
 ``prompt.md`` has two parts, split by a line ``---user---``: what the system says and what the user says. Templates may
-print values, loop and choose; they may not call functions, multiply, import or define anything, and nest loops at most
-two deep. So a template ends, and cannot reach beyond its values, by construction; time and size are limited as well.
+print values, loop and choose; they may not call functions, multiply, format, import or define anything, and nest loops
+at most two deep. So a template ends, cannot grow a value, and cannot reach beyond its values, by construction; time and
+size are limited as well.
 """
 
 import functools
@@ -33,6 +34,10 @@ _FORBIDDEN: tuple[tuple[type[nodes.Node], str], ...] = (
     (nodes.Call, "calls a function"),
     (nodes.Mul, "multiplies"),
     (nodes.Pow, "takes a power"),
+    (nodes.Mod, "formats or takes a remainder"),
+    (nodes.Assign, "sets a name"),
+    (nodes.AssignBlock, "sets a name"),
+    (nodes.With, "sets a name"),
     (nodes.Macro, "defines a macro"),
     (nodes.CallBlock, "defines a call block"),
     (nodes.Include, "includes another file"),
@@ -116,6 +121,10 @@ def _compile(environment: ImmutableSandboxedEnvironment, text: str, allowed: tup
         return environment.from_string(text)
     except TemplateSyntaxError as error:
         raise InputError(f"is not a valid template: {error.message}", line=error.lineno) from error
+    except RecursionError as error:
+        raise InputError("is nested too deep", line=1) from error
+    except ValueError as error:
+        raise InputError(f"is not a valid template: {error}", line=1) from error
 
 
 def _problems(tree: nodes.Template, allowed: tuple[str, ...]) -> Iterator[InputError]:
@@ -146,6 +155,6 @@ def _render(template: Template, values: Mapping[str, Any], deadline: float, cloc
             if size > MAX_CHARACTERS or clock() > deadline:
                 raise InputError("The prompt is larger, or takes longer, than a prompt may.")
             pieces.append(piece)
-    except (UndefinedError, SecurityError, TemplateRuntimeError) as error:
+    except (UndefinedError, SecurityError, TemplateRuntimeError, ArithmeticError, TypeError, ValueError) as error:
         raise InputError(f"The prompt could not be filled in: {error}") from error
     return "".join(pieces).strip()
