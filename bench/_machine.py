@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import resource
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +22,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def peak_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-
-
 def record(name: str, results: Mapping[str, Any]) -> Path:
     """Write and print the results of a benchmark; units belong in the names (``p95_ms``, ``mb_per_s``)."""
     at = datetime.now(UTC)
@@ -35,7 +29,7 @@ def record(name: str, results: Mapping[str, Any]) -> Path:
     path = RESULTS / f"{name}-{at:%Y-%m-%d}.json"
     content = {"name": name, "at": at.isoformat(timespec="seconds"), "machine": machine(), "results": dict(results)}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print(f"{name}: {json.dumps(dict(results))}\n  written to {path}")
+    print(f"{name}: {json.dumps(dict(results))}\n  written to {path.relative_to(RESULTS.parents[1])}")
     return path
 
 
