@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
 from careplane import console
 from careplane.records.people import Role
@@ -152,7 +152,12 @@ def test_what_was_typed_is_not_left_behind_unasked(page: Page) -> None:
     page.keyboard.press("e")
     page.keyboard.type("Half a sentence")
     asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.once("dialog", leave)
     page.goto("/review")
     assert asked == ["beforeunload"]
 

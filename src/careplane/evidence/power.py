@@ -2,9 +2,12 @@
 
 from math import sqrt
 
+import numpy as np
 from scipy.special import stdtrit
 
 from careplane.errors import InputError
+from careplane.estimators import Floats
+from careplane.evidence.rows import Texts
 from careplane.records import Record
 
 
@@ -14,6 +17,30 @@ class PowerInputs(Record, frozen=True):
     sd: float
     icc: float
     cluster_size: float
+
+
+def baseline_inputs(value: Floats, cluster: Texts, growth: float) -> PowerInputs | None:
+    """What a baseline says: SD, the ANOVA estimate of the intracluster correlation (Donner & Klar 2000, ch. 1; never
+    below 0), and the mean cluster size of the pilot.
+
+    Args:
+        value: outcomes of the baseline.
+        cluster: the cluster of each.
+        growth: length of the pilot over that of the baseline.
+
+    Returns:
+        ``None`` when there are fewer than two clusters with two rows each, or no variation.
+    """
+    _names, code, size = np.unique(cluster.astype(str), return_inverse=True, return_counts=True)
+    groups, n = len(size), len(value)
+    if groups < 2 or size.min() < 2 or not value.std():
+        return None
+    means = np.bincount(code, weights=value) / size
+    between = float(size @ (means - value.mean()) ** 2) / (groups - 1)
+    within = float(((value - means[code]) ** 2).sum()) / (n - groups)
+    typical = (n - float(size @ size) / n) / (groups - 1)
+    icc = max(0.0, (between - within) / (between + (typical - 1) * within))
+    return PowerInputs(sd=float(value.std(ddof=1)), icc=icc, cluster_size=max(1.0, growth * n / groups))
 
 
 def detectable_difference(

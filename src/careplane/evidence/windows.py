@@ -7,8 +7,13 @@ from careplane.records.evidence import Plan
 
 def epoch(plan: Plan, day: date) -> int:
     """Seconds since 1970 at which a day of the plan begins."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(minutes=plan.utc_offset_minutes)
-    return int(midnight.timestamp())
+    return midnight(day, plan.utc_offset_minutes)
+
+
+def midnight(day: date, utc_offset_minutes: int) -> int:
+    """Seconds since 1970 at which a day begins at an offset from UTC."""
+    begins = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(minutes=utc_offset_minutes)
+    return int(begins.timestamp())
 
 
 def in_window(plan: Plan, at: datetime) -> bool:

@@ -32,6 +32,7 @@ from careplane.sandbox.scenario import Scenario, instant, midnight
 from careplane.server import Platform, open_platform
 from careplane.server.wiring import console_context
 from careplane.settings import Settings, read_settings
+from careplane.store.lake import load_path
 from careplane.workflow.durable import Durable
 
 __all__ = ["JourneyOptions", "Outcome", "Progress", "run_journey"]
@@ -139,11 +140,14 @@ async def _live(scene: Scene, progress: Progress) -> tuple[JSON, tuple[Path, ...
         done = progress("Register goals and every use of GenAI", 1)
         leadership.set_up(scene)
         done(1)
+        done = progress("Load the history for the baseline", 1)
+        load_path(scene.options.dataset / "fhir", scene.platform.home)
+        done(1)
         done = progress("Plan, lock, randomise and train", 1)
         train(scene, leadership.plan_the_pilot(scene))
         done(1)
         await _pilot(scene, progress)
-        done = progress("Bring the chart's data to the evidence", 1)
+        done = progress("Bring the pilot's data to the evidence", 1)
         await closing.bring_data(scene)
         done(1)
         return _conclude(scene, progress)

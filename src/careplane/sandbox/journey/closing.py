@@ -28,15 +28,14 @@ FOLLOW_UP_DAYS = 14
 
 
 async def bring_data(scene: Scene) -> int:
-    """Load the history, and what the EHR recorded in the pilot, into the evidence tables; says how many resources."""
+    """Load what the EHR recorded in the pilot into the evidence tables; says how many resources."""
     pulled = scene.options.out / "export"
     pulled.mkdir(parents=True, exist_ok=True)
     since = f"ge{scene.scenario.pilot_start.isoformat()}"
     for resource, parameter in (("Communication", "sent"), ("AuditEvent", "date")):
         found = await scene.platform.fhir.search(resource, {parameter: since}, limit=100_000)
         _write_ndjson(pulled / f"{resource}.ndjson", found)
-    reports = [load_path(path, scene.platform.home) for path in (scene.options.dataset / "fhir", pulled)]
-    return sum(report.new for report in reports)
+    return load_path(pulled, scene.platform.home).new
 
 
 def estimate(scene: Scene) -> Result:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from careplane import alignment, change, value
 from careplane._shelf import load
-from careplane.evidence import assign, draft_plan, lock_plan
+from careplane.evidence import assign, baseline_power, draft_plan, lock_plan
 from careplane.evidence.windows import offset_minutes
 from careplane.records.evidence import Assignment, Plan
 from careplane.records.people import Request
@@ -79,8 +79,17 @@ def _draft(scene: Scene) -> Plan:
     infos = [measure.info for measure in scene.platform.measures.values()]
     clinics = {p.unit: p.site for p in scene.staff.people.values() if p.unit.startswith("Location/clinic-")}
     app = scene.platform.app(APP)
-    offset = offset_minutes(scene.starts)
-    return draft_plan(app, infos, clinics, scene.scenario.pilot_start, scene.options.seed, utc_offset_minutes=offset)
+    defaults, start, offset = app.spec.plan, scene.scenario.pilot_start, offset_minutes(scene.starts)
+    power = baseline_power(
+        scene.platform.home,
+        scene.platform.measures[app.spec.measures.primary[0]],
+        clinics,
+        start - timedelta(days=defaults.baseline_days),
+        scene.now.date(),
+        defaults.horizon_days,
+        offset,
+    )
+    return draft_plan(app, infos, clinics, start, scene.options.seed, power=power, utc_offset_minutes=offset)
 
 
 def _move(scene: Scene, item: str, stage: Stage, why: str) -> None:
