@@ -18,7 +18,7 @@ from _machine import record
 
 INTERVAL = 0.1
 KILOBYTES = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
-STEP = re.compile(r"^(.+?)\s{2,}\S*\s+\d+/\d+ (\d+):(\d\d):(\d\d)\s*$")
+STEP = re.compile(r"^(.+?)\s{2,}\S*\s+\d+/\d+\s+(\d+):(\d\d):(\d\d)\s*$")
 
 
 def resident_mb(pid: int) -> float:
@@ -81,7 +81,7 @@ def run(patients: int, seed: int) -> dict[str, Any]:
         wall, peaks = watched([command, "demo", *options], folder / "progress.txt")
         begun = steps((folder / "progress.txt").read_text(encoding="utf-8"))
         floor, _ = watched([sys.executable, "-c", "pass"], folder / "floor.txt")
-    return {"patients": patients, "seed": seed, "wall_s": wall, **peaks, "seconds_since_step_began": begun,
+    return {"patients": patients, "seed": seed, "wall_s": wall, **peaks, "seconds_by_step": begun,
             "empty_interpreter_wall_s": floor}  # fmt: skip
 
 

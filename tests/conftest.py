@@ -4,12 +4,16 @@ import itertools
 import os
 import socket
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+import uvicorn
+from starlette.applications import Starlette
 
 from careplane.ledger import Ledger, open_ledger
 from careplane.store import Store, open_store
@@ -95,12 +99,24 @@ def store(request: pytest.FixtureRequest, home: Path) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture
-def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago; where a server can bind to port 0 itself, let it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def _serving(app: Starlette) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Starlette], AbstractContextManager[str]]:
+    """Serve an app on loopback in a thread until the block ends; the block gets its address."""
+    return _serving
 
 
 def _fresh_database(server: str, template: str) -> Iterator[str]:

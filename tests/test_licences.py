@@ -46,7 +46,7 @@ def licence(name: str) -> str | None:
     if "License-Expression" in stated:
         return stated["License-Expression"]
     classifiers = [one for one in stated.get_all("Classifier") or [] if one.startswith("License ::")]
-    return " ".join(classifiers) or (stated["License"] if "License" in stated else "").split("\n", 1)[0]
+    return " ".join(classifiers) or (stated.get_all("License") or [""])[0].split("\n", 1)[0]
 
 
 def test_no_copyleft_that_nobody_reviewed() -> None:

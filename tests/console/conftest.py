@@ -1,10 +1,8 @@
 """One served console per module, on a store filled by :mod:`seeding`, with the real review path behind it."""
 
 import importlib.util
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +11,7 @@ from types import ModuleType
 
 import httpx
 import pytest
-import uvicorn
+from starlette.applications import Starlette
 
 from careplane import change, console, workflow
 from careplane._shelf import load
@@ -62,10 +60,12 @@ def token(page: httpx.Response) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    tmp_path_factory: pytest.TempPathFactory, serving: Callable[[Starlette], AbstractContextManager[str]]
+) -> Iterator[Served]:
     """A console with a small installation behind it."""
     context = _context(tmp_path_factory.mktemp("console"))
-    with _serving(context) as address:
+    with serving(console.app(context)) as address:
         yield Served(context, address)
     context.store.close()
 
@@ -123,15 +123,3 @@ def _context(home: Path) -> console.ConsoleContext:
 
 async def _no_model(request: ModelRequest) -> ModelReply:
     raise AssertionError(f"a console page called the model: {request.id}")
-
-
-@contextmanager
-def _serving(context: console.ConsoleContext) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(console.app(context), log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()

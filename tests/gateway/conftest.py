@@ -1,14 +1,12 @@
 """A real gateway on a free loopback port, with its ledger and store in a temporary folder."""
 
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
 from careplane.errors import Refused
@@ -27,6 +25,7 @@ from careplane.records.app import (
 )
 from careplane.store import Store, open_store
 
+Serving = Callable[[Starlette], AbstractContextManager[str]]
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 
@@ -83,8 +82,10 @@ def echoing(pieces: Callable[[ChatRequest], Iterator[str]]) -> Provider:
 
 
 @contextmanager
-def serving(folder: Path, providers: Mapping[str, Provider], policy: DataPolicy | None = None) -> Iterator[Site]:
-    """Serve a gateway in a thread until the block ends."""
+def site(
+    folder: Path, serving: Serving, providers: Mapping[str, Provider], policy: DataPolicy | None = None
+) -> Iterator[Site]:
+    """A gateway that is served until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
     store = open_store(f"sqlite:///{folder / 'careplane.db'}")
     ledger = open_ledger(folder / "ledger")
@@ -96,43 +97,18 @@ def serving(folder: Path, providers: Mapping[str, Provider], policy: DataPolicy 
             raise Refused([f"{app} is not on the register."], "Register it.")
         return apps[app]
 
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Starlette(routes=routes(gateway, store, entitle, clock)), port=0, log_level="error", lifespan="off"
-        )
-    )
-    started = threading.Event()
-    thread = threading.Thread(target=_serve, args=(server, started), daemon=True)
-    thread.start()
-    started.wait(10)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    key = issue_key(store, "an_app", NOW)
-    try:
-        yield Site(f"http://127.0.0.1:{port}", key, gateway, store, ledger)
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        store.close()
-
-
-def _serve(server: uvicorn.Server, started: threading.Event) -> None:
-    original = server.startup
-
-    async def startup(sockets: object = None) -> None:
-        await original()
-        started.set()
-
-    server.startup = startup  # type: ignore[method-assign] # tells the test when the port is open
-    server.run()
+    with serving(Starlette(routes=routes(gateway, store, entitle, clock))) as address:
+        yield Site(address, issue_key(store, "an_app", NOW), gateway, store, ledger)
+    store.close()
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def serve(tmp_path: Path, serving: Serving) -> Iterator[Callable[..., Site]]:
     """Start gateways; each gets its own folder, all stop with the test."""
     with ExitStack() as stack:
         count = iter(range(100))
 
         def start(providers: Mapping[str, Provider], policy: DataPolicy | None = None) -> Site:
-            return stack.enter_context(serving(tmp_path / f"site{next(count)}", providers, policy))
+            return stack.enter_context(site(tmp_path / f"site{next(count)}", serving, providers, policy))
 
         yield start

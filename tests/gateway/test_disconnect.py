@@ -10,7 +10,7 @@ import pytest
 
 from careplane.providers import ChatRequest, Chunk, Provider
 
-from .conftest import serving
+from .conftest import Serving, site
 
 
 def endless(stopped: threading.Event) -> Provider:
@@ -28,12 +28,12 @@ def endless(stopped: threading.Event) -> Provider:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_goes_away_stops_the_provider(tmp_path: Path, stream: bool) -> None:
+def test_a_client_that_goes_away_stops_the_provider(tmp_path: Path, serving: Serving, stream: bool) -> None:
     stopped = threading.Event()
     body = {"model": "default", "messages": [{"role": "user", "content": "x"}], "stream": stream}
-    with serving(tmp_path, {"default": endless(stopped)}) as site:
-        headers = {"Authorization": f"Bearer {site.key}"}
-        url = f"{site.url}/v1/chat/completions"
+    with site(tmp_path, serving, {"default": endless(stopped)}) as served:
+        headers = {"Authorization": f"Bearer {served.key}"}
+        url = f"{served.url}/v1/chat/completions"
         if stream:
             with httpx.stream("POST", url, json=body, headers=headers) as response:
                 next(response.iter_lines())
@@ -42,5 +42,5 @@ def test_a_client_that_goes_away_stops_the_provider(tmp_path: Path, stream: bool
                 httpx.post(url, json=body, headers=headers, timeout=0.5)
         assert stopped.wait(10)
     # The server has ended, so every request it had is settled.
-    (record,) = site.ledger.records(kind="model_call")
+    (record,) = served.ledger.records(kind="model_call")
     assert record.facts["finish"] == "aborted"

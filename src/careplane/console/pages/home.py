@@ -48,12 +48,12 @@ def home(visit: Visit) -> Response:
 
 def _triggers(sentences: Sequence[str], items: Sequence[RegisterItem]) -> list[Trigger]:
     """A sentence begins with the title of the use that it is about; of two titles the longer is meant."""
+    idents = {item.title: item.id for item in items}
     found = []
     for sentence in sentences:
-        named = [item for item in items if sentence.startswith(item.title)]
-        about = max(named, key=lambda item: len(item.title), default=None)
-        title = about.title if about else ""
-        found.append(Trigger(item=about.id if about else "", title=title, rest=sentence[len(title) :]))
+        ends = [at for at, letter in enumerate(sentence) if letter == " "]
+        title = next((sentence[:end] for end in reversed(ends) if sentence[:end] in idents), "")
+        found.append(Trigger(item=idents.get(title, ""), title=title, rest=sentence[len(title) :]))
     return found
 
 
