@@ -9,6 +9,7 @@ import pytest
 from careplane.cli.app import command as app
 from careplane.cli.stop import command as stop
 from careplane.errors import InputError, NotFound, Refused
+from careplane.store.lake import load_path
 
 
 def run(command: click.Command, *arguments: str | Path) -> click.testing.Result:
@@ -80,3 +81,24 @@ def test_an_app_goes_from_folder_to_intake(tmp_path: Path) -> None:
 def test_try_takes_no_other_type_for_a_patient(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Observation/o: must be the id of a Patient"):
         run(app, "try", "previsit_summary", "--patient", "Observation/o", "--home", tmp_path)
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Path:
+    """A home with one patient."""
+    patient = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1970-01-01"}
+    (tmp_path / "a.ndjson").write_text(json.dumps(patient) + "\n")
+    load_path(tmp_path / "a.ndjson", tmp_path / "home")
+    return tmp_path / "home"
+
+
+def test_try_fits_eighty_columns_and_says_what_it_could_not_read(loaded: Path) -> None:
+    tried = run(app, "try", "discharge_summary", "--patient", "p1", "--home", loaded)
+    assert "[1] Patient: female, born 1970-01-01" in tried.stdout
+    assert "Not read, as --encounter was not given: Encounter," in tried.stderr
+    assert max(map(len, tried.stdout.splitlines())) <= 80
+
+
+def test_try_on_a_unit_that_is_not_there(loaded: Path) -> None:
+    with pytest.raises(NotFound, match="There is no Location/nowhere"):
+        run(app, "try", "bed_huddle", "--unit", "nowhere", "--home", loaded)

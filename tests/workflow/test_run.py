@@ -64,6 +64,28 @@ def test_other_patients_and_restricted_resources_are_left_out(runtime: Runtime, 
     assert [source.n for source in context.sources] == list(range(1, len(context.sources) + 1))
 
 
+@pytest.mark.parametrize("meta", [None, [], "R", {"security": "R"}, {"security": ["R"]}, {"security": None}])
+def test_resource_whose_labels_cannot_be_read_is_left_out(
+    runtime: Runtime, installation: ModuleType, meta: object
+) -> None:
+    app, event = runtime.apps("portal_reply"), installation.message_event()
+    patient = asyncio.run(runtime.fhir.read("Patient/a0"))
+    asyncio.run(runtime.fhir.update({**(patient or {}), "meta": meta}))
+    context = asyncio.run(read_context(runtime.fhir, app, event))
+    assert context.withheld == 1
+    assert "Patient" not in {source.label for source in context.sources}
+
+
+@pytest.mark.parametrize("spoken", ["es", ["es"], {"language": "es"}, [{"language": {"coding": ["es"]}}], 5])
+def test_language_that_cannot_be_read_is_the_default(
+    runtime: Runtime, installation: ModuleType, spoken: object
+) -> None:
+    app, event = runtime.apps("portal_reply"), installation.message_event()
+    patient = asyncio.run(runtime.fhir.read("Patient/a0"))
+    asyncio.run(runtime.fhir.update({**(patient or {}), "communication": spoken}))
+    assert asyncio.run(read_context(runtime.fhir, app, event)).language == "en"
+
+
 def test_rule_that_needs_what_the_event_lacks_reads_nothing(runtime: Runtime, installation: ModuleType) -> None:
     app, event = runtime.apps("discharge_summary"), installation.message_event()
     context = asyncio.run(read_context(runtime.fhir, app, event))

@@ -45,10 +45,11 @@ def show_lines(app: App, row: Mapping[str, object]) -> Iterator[str]:
 
 def run_lines(app: App, run: Run) -> Iterator[str]:
     """A trial: the draft, its sources, its findings and what it cost."""
-    yield f"{app.spec.title} ({app.id} {app.spec.version}) -- {TRIAL_LABEL}"
+    yield f"{app.spec.title} ({app.id} {app.spec.version})"
+    yield TRIAL_LABEL
     yield ""
     if run.draft is None:
-        yield run.error or "There is no draft."
+        yield from textwrap.wrap(run.error or "There is no draft.", WIDTH)
         return
     for line in run.draft.text.splitlines():
         yield from textwrap.wrap(line, WIDTH) or [""]
@@ -65,8 +66,10 @@ def run_lines(app: App, run: Run) -> Iterator[str]:
     for call in run.calls:
         usage = call.usage
         yield ""
-        yield f"Model {call.provider}/{call.model}: {usage.input_tokens} + {usage.output_tokens} tokens, " + (
-            f"{usage.cost_usd:.4f} USD, {call.latency_ms:.0f} ms, {call.surrogates} identifiers replaced"
+        yield from textwrap.wrap(
+            f"Model {call.provider}/{call.model}: {usage.input_tokens} + {usage.output_tokens} tokens, "
+            f"{usage.cost_usd:.4f} USD, {call.latency_ms:.0f} ms, {call.surrogates} identifiers replaced",
+            WIDTH,
         )
 
 

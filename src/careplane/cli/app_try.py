@@ -55,18 +55,20 @@ def command(
         app = platform.app(ident)
         if not app.runnable:
             raise InputError(f"{app.id} is an idea: it has no prompt.md yet, so it cannot run.")
+        lacking = _lacking(app, subject)
         run = asyncio.run(_trial(platform, app, subject))
     finally:
         platform.close()
+    for name, resources in lacking.items():
+        click.echo(f"Not read, as --{name} was not given: {', '.join(resources)}", err=True)
     click.echo(msgspec.json.format(msgspec.json.encode(run)).decode() if as_json else "\n".join(run_lines(app, run)))
 
 
 async def _trial(platform: Platform, app: App, subject: dict[str, str | None]) -> Run:
-    _needs(app, subject)
     fhir = platform.fhir
     try:
-        for name, reference in subject.items():
-            if reference is not None and name != "unit" and await fhir.read(reference) is None:
+        for reference in subject.values():
+            if reference is not None and await fhir.read(reference) is None:
                 raise NotFound(await _not_there(platform, reference))
         at = datetime.now(UTC)
         event = Event(id=uuid4().hex, app=app.id, kind="manual", at=at, **subject)
@@ -75,11 +77,17 @@ async def _trial(platform: Platform, app: App, subject: dict[str, str | None]) -
         await fhir.aclose()
 
 
-def _needs(app: App, subject: Mapping[str, str | None]) -> None:
-    """Refuse a trial that could read nothing: no rule of the context has what it needs."""
-    wanted = {name for rule in app.spec.context for name in subject if f"{{{name}}}" in rule.search}
+def _lacking(app: App, subject: Mapping[str, str | None]) -> dict[str, list[str]]:
+    """What the context cannot read for want of an option, by that option.
+
+    Raises:
+        InputError: nothing could be read at all.
+    """
+    wanted = {name: [rule.resource for rule in app.spec.context if f"{{{name}}}" in rule.search] for name in subject}
+    wanted = {name: resources for name, resources in wanted.items() if resources}
     if wanted and not any(subject[name] for name in wanted):
-        raise InputError(f"{app.id} reads by {', '.join(sorted(wanted))}: add --{sorted(wanted)[-1]} ID.")
+        raise InputError(f"{app.id} reads by {', '.join(sorted(wanted))}: add --{max(wanted)} ID.")
+    return {name: resources for name, resources in wanted.items() if not subject[name]}
 
 
 async def _not_there(platform: Platform, reference: str) -> str:

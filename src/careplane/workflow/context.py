@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from careplane.apps.template import rule_name
 from careplane.codecs.fhir import date_of, patient_of, reference, select_fields, text_of
+from careplane.codecs.fhir.elements import as_list, as_object
 from careplane.connectors import FhirReader
 from careplane.records import JSON
 from careplane.records.app import App, ContextRule
@@ -97,21 +98,30 @@ def _may_pass(resource: JSON, event: Event) -> bool:
     owner = patient_of(resource)
     if event.patient is not None and owner is not None and owner != event.patient:
         return False
-    labels = {label.get("code") for label in resource.get("meta", {}).get("security", ())}
-    return not labels & (RESTRICTED | SENSITIVE)
+    return _unlabelled(resource)
+
+
+def _unlabelled(resource: JSON) -> bool:
+    """Whether no label marks it as restricted or sensitive; labels that cannot be read do (fail closed)."""
+    meta = resource.get("meta", {})
+    labels = meta.get("security", []) if isinstance(meta, dict) else None
+    if not isinstance(labels, list) or not all(isinstance(label, dict) for label in labels):
+        return False
+    return all(str(label.get("code")) not in RESTRICTED | SENSITIVE for label in labels)
 
 
 def _language(resource: JSON) -> str | None:
     """The two letters of a Patient's (preferred) language, where the app may read it."""
-    spoken = resource.get("communication", ()) if resource["resourceType"] == "Patient" else ()
-    for one in sorted(spoken, key=lambda item: not item.get("preferred", False)):
-        for coding in one.get("language", {}).get("coding", ()):
-            return str(coding.get("code", ""))[:2].lower() or None
+    spoken = as_list(resource.get("communication")) if resource["resourceType"] == "Patient" else []
+    for one in sorted(map(as_object, spoken), key=lambda item: not item.get("preferred", False)):
+        for coding in as_list(as_object(one.get("language")).get("coding")):
+            return str(as_object(coding).get("code", ""))[:2].lower() or None
     return None
 
 
 def _message(resource: JSON) -> str:
-    texts = [part["contentString"] for part in resource.get("payload", ()) if "contentString" in part]
+    parts = [as_object(part).get("contentString") for part in as_list(resource.get("payload"))]
+    texts = [part for part in parts if isinstance(part, str)]
     return "\n".join(texts) if texts else text_of(resource)
 
 
