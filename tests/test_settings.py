@@ -60,6 +60,49 @@ def test_wrong_type_says_where_and_what(line: str, expected: str, tmp_path: Path
         read_settings({}, path)
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("port = 70000", "must be 65535 or less"),
+        ("port = -1", "must be 0 or more"),
+        ("port = 8470.7", "whole number"),
+        ("small_cell = 0", "must be 1 or more"),
+        ("session_hours = inf", "not a number"),
+        ("model_timeout_seconds = nan", "not a number"),
+        ("log_level = 'loud'", "one of debug, info"),
+        ("home = ''", "must not be empty"),
+        ("host = ' '", "must not be empty"),
+        ('site_name = "a\\u0000b"', "not plain text"),
+    ],
+)
+def test_value_out_of_its_range_is_an_error(line: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "careplane.toml"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(SettingsError, match=expected):
+        read_settings({}, path)
+
+
+def test_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        read_settings({"CAREPLANE_CONFIG": str(tmp_path)})
+
+
+def test_password_of_a_url_is_not_shown() -> None:
+    settings = read_settings({"CAREPLANE_DATABASE_URL": "postgresql://kim:open:s@same@db/careplane"})
+    assert settings.shown("database_url") == "postgresql://kim:***@db/careplane"
+
+
+def test_secret_file_gives_its_first_line(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text("s3cret\nsecond\n", encoding="utf-8")
+    settings = read_settings({"CAREPLANE_OPENAI_API_KEY_FILE": str(key)})
+    assert settings.secret("openai_api_key") == "s3cret"
+    key.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        settings.secret("openai_api_key")
+
+
 def test_broken_toml_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "careplane.toml"
     path.write_text("port = = 1", encoding="utf-8")
@@ -95,3 +138,9 @@ def test_command_shows_every_setting_in_80_columns(monkeypatch: pytest.MonkeyPat
     listed = json.loads(CliRunner().invoke(command, ["--json"]).output)
     assert [row["name"] for row in listed] == [row.name for row in ROWS]
     assert all(row.name in text for row in ROWS)
+
+
+@pytest.mark.parametrize(("name", "value"), [("host", ""), ("port", 70000), ("home", "a\nb")])
+def test_options_are_checked_like_any_other_value(name: str, value: str | int) -> None:
+    with pytest.raises(SettingsError, match=f"option: {name}: "):
+        read_settings({}).replace(**{name: value})

@@ -6,7 +6,9 @@ An unknown key is an error that names the nearest one.
 """
 
 import difflib
+import math
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -22,20 +24,27 @@ Value = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting. The type of ``default`` is the type of the setting; ``secret`` values are never printed."""
+    """One setting. The type of ``default`` is the type of the setting; ``secret`` values are never printed.
+
+    A number lies from ``least`` to ``most``, a text with ``choices`` is one of them, a ``needed`` text is not empty.
+    """
 
     name: str
     default: Value
     help: str
     secret: bool = False
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    needed: bool = False
 
 
 ROWS: tuple[Row, ...] = (
-    Row("home", ".careplane", "Folder that holds the data of this installation."),
+    Row("home", ".careplane", "Folder that holds the data of this installation.", needed=True),
     Row("database_url", "", "SQLAlchemy URL of the operational store; empty means SQLite in the home folder."),
     Row("apps_path", "apps", "Folder of this site's own apps, beside those that ship; missing is fine."),
-    Row("host", "127.0.0.1", "Address the server binds to; loopback unless you say otherwise."),
-    Row("port", 8470, "Port of the server; 0 takes a free one."),
+    Row("host", "127.0.0.1", "Address the server binds to; loopback unless you say otherwise.", needed=True),
+    Row("port", 8470, "Port of the server; 0 takes a free one.", least=0, most=65535),
     Row("site_name", "This health system", "Name shown on the pages and in the board pack."),
     Row("timezone", "UTC", "Time zone of this site (IANA name): times are written, and business hours counted, in it."),
     Row("model", "scripted", "Provider behind the route 'default': scripted, local or openai_compatible."),
@@ -44,15 +53,27 @@ ROWS: tuple[Row, ...] = (
     Row("openai_region", "external", "Where that endpoint runs; 'local' only if it is inside this installation."),
     Row("openai_api_key", "", "Key of the OpenAI-compatible endpoint.", secret=True),
     Row("openai_api_key_file", "", "File with that key; must not be readable by others (mode 600)."),
-    Row("model_timeout_seconds", 120.0, "Total time a model may take for one reply."),
+    Row("model_timeout_seconds", 120.0, "Total time a model may take for one reply.", least=1, most=3600),
     Row("fhir_base_url", "", "Base URL of the EHR's FHIR R4 endpoint; empty means the loaded data."),
     Row("fhir_token_file", "", "File with the bearer token of that endpoint (mode 600)."),
-    Row("small_cell", 11, "Groups smaller than this are withheld on screens and in reports (default of the design)."),
-    Row("session_hours", 12.0, "How long a console sign-in lasts."),
-    Row("log_level", "warning", "Level of the log on standard error: debug, info, warning or error."),
+    Row(
+        "small_cell",
+        11,
+        "Groups smaller than this are withheld on screens and in reports (default of the design).",
+        least=1,
+        most=1000,
+    ),
+    Row("session_hours", 12.0, "How long a console sign-in lasts.", least=0.1, most=720),
+    Row(
+        "log_level",
+        "warning",
+        "Level of the log on standard error: debug, info, warning or error.",
+        choices=("debug", "info", "warning", "error"),
+    ),
 )
 
 _BY_NAME = {row.name: row for row in ROWS}
+_URL_PASSWORD = re.compile(r"(://[^:/?#]*:)[^/?#]*@")
 _PREFIX = "CAREPLANE_"
 _OWN = {"CAREPLANE_CONFIG"}
 
@@ -77,11 +98,12 @@ class Settings:
         return self._origins[name]
 
     def shown(self, name: str) -> str:
-        """The value as it may be printed: secrets are masked."""
+        """The value as it may be printed: secrets are masked, and so is the password of a URL."""
         value = self._values[name]
         if _BY_NAME[name].secret:
             return "(set)" if value else ""
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return _URL_PASSWORD.sub(r"\1***@", text)
 
     @property
     def home(self) -> Path:
@@ -107,10 +129,9 @@ class Settings:
 
     def replace(self, **changes: Value) -> "Settings":
         """The same settings with some values given by the caller (command-line options)."""
-        for name in changes:
-            _row(name, "option")
+        checked = {name: _coerce(_row(name, "option"), value, "option") for name, value in changes.items()}
         origins: dict[str, Origin] = {**self._origins, **dict.fromkeys(changes, "environment")}
-        return Settings({**self._values, **changes}, origins)
+        return Settings({**self._values, **checked}, origins)
 
 
 def read_secret_file(path: Path, field: str) -> str:
@@ -119,9 +140,11 @@ def read_secret_file(path: Path, field: str) -> str:
         mode = path.stat().st_mode
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             raise SettingsError(f"others can read this file; run: chmod 600 {path}", file=path, field=field)
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", file=path, field=field) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("is not UTF-8 text", file=path, field=field) from error
 
 
 def read_settings(
@@ -135,7 +158,8 @@ def read_settings(
         overrides: values of command-line options, which win over everything.
 
     Raises:
-        SettingsError: an unknown key, a value of the wrong type, or a file that is not TOML; says where.
+        SettingsError: an unknown key, a value of the wrong type or out of its range, or a file that cannot be read as
+            TOML; says where.
     """
     environment = os.environ if environment is None else environment
     named = environment.get("CAREPLANE_CONFIG")
@@ -163,6 +187,8 @@ def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", file=path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"not valid TOML: {error}", file=path) from error
 
@@ -181,15 +207,33 @@ def _coerce(row: Row, value: object, file: str) -> Value:
     try:
         if kind is bool:
             return _boolean(value)
-        if kind in (int, float) and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            return kind(value)
-        if kind is str and isinstance(value, str):
-            return value
+        if kind in (int, float) and isinstance(value, (str, int, kind)) and not isinstance(value, bool):
+            return _in_range(row, kind(value), file)
+        if kind is str and isinstance(value, str) and value.isprintable():
+            return _allowed(row, value, file)
     except ValueError:
         pass
-    expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+    expected = {bool: "true or false", int: "a whole number", float: "a number", str: "plain text"}[kind]
     shown = "a value" if row.secret else repr(value)
     raise SettingsError(f"{shown} is not {expected}", file=file, field=row.name)
+
+
+def _in_range(row: Row, value: float, file: str) -> float:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(value)
+    if row.least is not None and value < row.least:
+        raise SettingsError(f"must be {row.least:g} or more, not {value}", file=file, field=row.name)
+    if row.most is not None and value > row.most:
+        raise SettingsError(f"must be {row.most:g} or less, not {value}", file=file, field=row.name)
+    return value
+
+
+def _allowed(row: Row, value: str, file: str) -> str:
+    if row.needed and not value.strip():
+        raise SettingsError("must not be empty", file=file, field=row.name)
+    if row.choices and value not in row.choices:
+        raise SettingsError(f"must be one of {', '.join(row.choices)}, not {value!r}", file=file, field=row.name)
+    return value
 
 
 def _boolean(value: object) -> bool:

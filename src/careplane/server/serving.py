@@ -59,7 +59,7 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port))
     except OSError as error:
         raise SettingsError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port", field="port"
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --host or --port"
         ) from error
 
 
