@@ -20,6 +20,9 @@ from careplane.providers import ChatRequest, Chunk, Provider
 from careplane.providers.local.window import CONTEXT_TOKENS, fit
 
 _MODEL = "SmolLM2-135M-Instruct"
+LONGEST_REPLY = 320
+"""Tokens; a model of this size has nothing more to say, and repeats itself for as long as it may."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -69,8 +72,9 @@ class _LocalModel:
             _log.warning("prompt cut by %d characters to fit the local model", cut)
         body = {
             "messages": [{"role": message.role, "content": message.content} for message in messages],
-            "max_tokens": min(request.max_tokens, CONTEXT_TOKENS // 4),
+            "max_tokens": min(request.max_tokens, LONGEST_REPLY),
             "temperature": request.temperature,
+            "repeat_penalty": 1.15,
             "seed": 1,
         }
         with self._lock:
