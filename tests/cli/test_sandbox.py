@@ -32,12 +32,20 @@ def test_json_is_the_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert manifest["synthetic"] is True
 
 
-def test_a_strange_folder_needs_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_strange_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     code, _, err = run(capsys, "--out", str(tmp_path), "--patients", "24")
-    assert (code, "--force" in err) == (1, True)
-    code, _, _ = run(capsys, "--out", str(tmp_path), "--patients", "24", "--force")
-    assert code == 0
+    assert (code, "is not a sandbox data set" in err) == (1, True)
+
+
+def test_the_folder_one_stands_in_will_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        code, _, _ = run(capsys, "--out", ".", "--patients", "24", "--days", "90")
+        assert code == 0
+        assert Path("manifest.json").is_file()
 
 
 def test_an_impossible_size_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,9 +144,17 @@ def test_another_seed_gives_other_people(dataset: Path, tmp_path: Path) -> None:
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(Conflict, match="--force"):
+    with pytest.raises(Conflict, match="not a sandbox data set"):
         generate(tmp_path, 7, patients=24)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_data_set_with_a_strange_file_is_left_alone(tmp_path: Path) -> None:
+    generate(tmp_path, 7, patients=24, days=90)
+    (tmp_path / "fhir" / "thesis.txt").write_text("mine")
+    with pytest.raises(Conflict, match=r"fhir/thesis\.txt"):
+        generate(tmp_path, 8, patients=24, days=90)
+    assert read_manifest(tmp_path).seed == 7
 
 
 def test_an_earlier_data_set_is_replaced(tmp_path: Path) -> None:

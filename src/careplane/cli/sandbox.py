@@ -18,9 +18,8 @@ from careplane.sandbox import Ehr, Manifest, generate
 @click.option("--patients", type=int, default=3000, show_default=True, help="How many patients, 24 to 50000.")
 @click.option("--days", type=int, default=180, show_default=True, help="Days in all; the last 84 are the pilot's.")
 @click.option("--serve", "serving", is_flag=True, help="Serve it as an EHR over FHIR until Ctrl-C (extra: sandbox).")
-@click.option("--force", is_flag=True, help="Replace a folder that is not a data set.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-def command(out: Path, seed: int, patients: int, days: int, serving: bool, force: bool, as_json: bool) -> None:
+def command(out: Path, seed: int, patients: int, days: int, serving: bool, as_json: bool) -> None:
     """Generate a synthetic health system from a seed.
 
     Two hospitals, twelve clinics, 150 staff and their patients as FHIR R4, with
@@ -33,7 +32,7 @@ def command(out: Path, seed: int, patients: int, days: int, serving: bool, force
       careplane load out/sandbox/fhir
     """
     with Bars() as bars:
-        manifest = generate(out, seed, patients=patients, days=days, progress=bars.show, force=force)
+        manifest = generate(out, seed, patients=patients, days=days, progress=bars.show)
     click.echo(msgspec.json.format(msgspec.json.encode(manifest), indent=2) if as_json else _summary(manifest, out))
     if serving:
         _serve(out)

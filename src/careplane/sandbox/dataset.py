@@ -1,10 +1,10 @@
 """Write a synthetic health system to a folder: same seed, same bytes."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from careplane.sandbox.truth import Truth
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much is done and of how much."""
 
+MANIFEST = "manifest.json"
 NOTE = "Synthetic data set: every person, name, number and text is invented. Not for clinical use."
 
 
@@ -63,26 +64,27 @@ def generate(
     pilot_days: int = 84,
     start: date = FIRST_DAY,
     progress: Progress | None = None,
-    force: bool = False,
 ) -> Manifest:
     """Generate a data set in the folder ``out`` and return its manifest.
 
-    The folder appears whole or not at all. An earlier data set there is replaced.
+    The manifest is the last file to appear, so what has one is whole. An earlier data set there is replaced.
 
     Raises:
         InputError: sizes that cannot be generated.
-        Conflict: ``out`` holds something that is not a data set, and ``force`` is not set.
+        Conflict: ``out`` holds something that is not of a data set.
     """
     scenario = Scenario(seed, patients, days, pilot_days, start)
-    if not force and out.exists() and any(out.iterdir()) and not _is_dataset(out):
-        raise Conflict(f"{out} is not empty and is not a sandbox data set. Name another folder, or use --force.")
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    manifest = _write(scenario, partial, progress or _silent)
-    if out.exists():
-        shutil.rmtree(out)
-    partial.rename(out)
+    out = out.resolve()
+    earlier = _earlier(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+        partial = Path(scratch)
+        manifest = _write(scenario, partial, progress or _silent)
+        for name in earlier:
+            (out / name).unlink(missing_ok=True)
+        for name in (*manifest.sha256, MANIFEST):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).replace(out / name)
     return manifest
 
 
@@ -92,18 +94,31 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         DataError: the folder holds no data set of this version.
     """
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise DataError(f"not a sandbox data set: {error}", file=path) from error
 
 
-def _is_dataset(folder: Path) -> bool:
+def _earlier(out: Path) -> list[str]:
+    """The files of an earlier data set in a folder, its manifest first; none in an empty or missing folder.
+
+    Raises:
+        Conflict: the folder holds other files.
+    """
+    paths = out.rglob("*") if out.exists() else ()
+    there = {str(path.relative_to(out)) for path in paths if path.is_symlink() or not path.is_dir()}
+    if not there:
+        return []
     try:
-        return read_manifest(folder).synthetic
-    except DataError:
-        return False
+        known = {MANIFEST, *read_manifest(out).sha256}
+    except DataError as error:
+        raise Conflict(f"{out} is not empty and is not a sandbox data set; name another folder.") from error
+    strange = sorted(there.difference(known))
+    if strange:
+        raise Conflict(f"{out} holds what is not of its data set ({strange[0]}); name another folder.")
+    return sorted(there, key=lambda name: name != MANIFEST)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -232,5 +247,5 @@ def _seal(scenario: Scenario, folder: Path, counts: dict[str, int], inbox: int) 
         inbox=inbox,
         sha256={path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
     )
-    _json(folder / "manifest.json", manifest)
+    _json(folder / MANIFEST, manifest)
     return manifest

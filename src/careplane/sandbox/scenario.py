@@ -30,9 +30,10 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if not 24 <= self.patients <= 50_000:
-            raise InputError("patients must be between 24 and 50000", field="patients")
+            raise InputError("must be between 24 and 50000", field="patients")
         if not 14 <= self.pilot_days < self.days <= 1000:
-            raise InputError("days must be at most 1000, and more than the pilot's (at least 14)", field="days")
+            least = max(self.pilot_days, 14) + 1
+            raise InputError(f"must be between {least} and 1000, so that history precedes the pilot", field="days")
 
     @property
     def pilot_start(self) -> date:
