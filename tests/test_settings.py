@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from careplane.cli.settings import command
 from careplane.errors import SettingsError
-from careplane.settings import ROWS, read_settings
+from careplane.settings import ROWS, default_settings, read_settings
 
 
 @pytest.fixture
@@ -144,3 +144,10 @@ def test_command_shows_every_setting_in_80_columns(monkeypatch: pytest.MonkeyPat
 def test_options_are_checked_like_any_other_value(name: str, value: str | int) -> None:
     with pytest.raises(SettingsError, match=f"option: {name}: "):
         read_settings({}).replace(**{name: value})
+
+
+def test_defaults_heed_neither_file_nor_environment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setenv("CAREPLANE_DATABASE_URL", "postgresql://real/database")
+    settings = default_settings(home="demo")
+    assert (settings.database_url, settings.number("port")) == ("sqlite:///demo/careplane.db", 8470)

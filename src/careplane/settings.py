@@ -180,6 +180,12 @@ def read_settings(
     return settings.replace(**overrides) if overrides else settings
 
 
+def default_settings(**overrides: Value) -> Settings:
+    """The defaults and the given values, whatever file and environment say: a demo must not reach a real database."""
+    values: dict[str, Value] = {row.name: row.default for row in ROWS}
+    return Settings(values, dict.fromkeys(values, "default")).replace(**overrides)
+
+
 def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
     if not path.exists():
         if required:

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from careplane.sandbox.journey import JourneyOptions, run_journey
 from careplane.sandbox.journey.screen import one_screen
-from careplane.server.serving import serve
+from careplane.server.serving import bind, serve
+from careplane.settings import default_settings
 
 PATIENTS = {"scripted": 3000, "local": 120}
 """Size of the sandbox by model."""
@@ -38,6 +39,8 @@ def command(out: Path, seed: int, model: str, patients: int | None, serving: boo
     Example:
       careplane demo --no-serve --seed 7 --out out/d7
     """
+    if serving:
+        bind(default_settings().text("host"), port).close()  # said before the journey rather than after it
     options = JourneyOptions(out=out, seed=seed, model=model, patients=patients or PATIENTS[model])
     columns = (TextColumn("{task.description:<42}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:

@@ -31,7 +31,7 @@ from careplane.sandbox.journey.training import train
 from careplane.sandbox.scenario import Scenario, instant, midnight
 from careplane.server import Platform, open_platform
 from careplane.server.wiring import console_context
-from careplane.settings import Settings, read_settings
+from careplane.settings import Settings, default_settings
 from careplane.store.lake import load_path
 from careplane.workflow.durable import Durable
 
@@ -109,14 +109,17 @@ def prepare(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         if not (out / MARK).is_file():
             raise Conflict(f"{out} is not empty and holds no demo; choose another folder with --out")
-        shutil.rmtree(out)
+        for path in out.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != MARK:
+                path.unlink()
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).write_text("A Careplane demo. Everything here is synthetic. It may be deleted.\n", encoding="utf-8")
 
 
 def _open(options: JourneyOptions, scenario: Scenario, ehr_url: str) -> Scene:
-    settings = read_settings(
-        {},
+    settings = default_settings(
         home=str(options.home),
         model=options.model,
         model_timeout_seconds=PATIENCE,
