@@ -60,6 +60,13 @@ def test_try_refuses_what_cannot_run(tmp_path: Path) -> None:
         run(app, "try", "previsit_summary", "--patient", "x", "--home", tmp_path)
 
 
+def test_stop_of_an_app_that_is_not_there_stops_nothing(tmp_path: Path) -> None:
+    for scope, target in (("app", "portal_repli"), ("version", "portal_repli@1.0.0")):
+        with pytest.raises(NotFound, match=r"Nothing was stopped\..*portal_reply"):
+            run(stop, scope, target, "--reason", "wrong doses", "--by", "p1", "--home", tmp_path)
+    assert "Nothing is stopped" in run(stop, "--list", "--home", tmp_path).output
+
+
 def test_stop_list_and_release(tmp_path: Path) -> None:
     run(stop, "app", "portal_reply", "--reason", "wrong doses", "--by", "p1", "--home", tmp_path)
     (held,) = json.loads(run(stop, "--list", "--json", "--home", tmp_path).output)

@@ -2,15 +2,17 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import click
 import msgspec
 
-from careplane.errors import InputError
+from careplane._shelf import items, missing
+from careplane.errors import InputError, NotFound
 from careplane.governance import Scope, release, stop, switches
 from careplane.ledger import open_ledger
-from careplane.settings import read_settings
+from careplane.settings import Settings, read_settings
 from careplane.store import Store, open_store
 
 SCOPES = ("app", "site", "version")
@@ -56,10 +58,19 @@ def command(
             release(store, ledger, cast(Scope, scope), target, by, datetime.now(UTC))
             click.echo(f"The {scope} {target} may run again.")
         else:
+            _check_target(settings, scope, target)
             stop(store, ledger, cast(Scope, scope), target, by, reason or "", datetime.now(UTC))
-            click.echo(f"The {scope} {target} is stopped. Release it with --release and a second person's --by.")
+            click.echo(f"The {scope} {target} is stopped.\nRelease it with --release and a second person's --by.")
     finally:
         store.close()
+
+
+def _check_target(settings: Settings, scope: str, target: str) -> None:
+    """Refuse to stop an app that does not exist: a slip of the pen must not leave the one that was meant running."""
+    app = target.partition("@")[0]
+    known = {*items("apps"), *(path.parent.name for path in Path(settings.text("apps_path")).glob("*/app.yaml"))}
+    if scope != "site" and app not in known:
+        raise NotFound(f"Nothing was stopped. {missing('app', app, known)}")
 
 
 def _list(store: Store, as_json: bool) -> None:
