@@ -119,6 +119,7 @@ def test_a_chain_of_two_gateways(serve: Start) -> None:
         (b'{"model": "default", "messages": [{"role": "user", "content": 5}]}', 400, "messages[0].content"),
         (b'{"model": "default", "messages": [{"role": "user", "content": "x"}], "max_tokens": 0}', 400, "max_tokens"),
         (b'{"model": "default", "messages": [{"role": "user", "content": "x"}], "tools": [1]}', 400, "tools"),
+        (b'{"model": "default", "messages": [{"role": "user", "content": "\\ud800"}]}', 400, None),
         (b'{"model": "other", "messages": [{"role": "user", "content": "x"}]}', 404, None),
         (b'{"model": "second", "messages": [{"role": "user", "content": "x"}]}', 403, None),
         (b'"' + b"x" * 2_200_000 + b'"', 413, None),
@@ -132,6 +133,19 @@ def test_bad_requests_name_what_is_wrong(serve: Start, content: bytes, status: i
     assert (response.status_code, error["param"]) == (status, param)
     assert error["message"]
     assert list(site.ledger.records()) == []
+
+
+def test_fields_that_change_nothing_are_taken(serve: Start) -> None:
+    site = serve({"default": echoing(said)})
+    given = {"user": "u", "seed": 3, "n": None, "stream": None, "response_format": {"type": "text"}, "tools": []}
+    assert post(site, BODY | given).status_code == 200
+
+
+def test_elsewhere_the_error_has_the_shape_of_the_api(serve: Start) -> None:
+    site = serve({"default": echoing(said)})
+    for response in (httpx.get(f"{site.url}/v1/chat/completions"), httpx.post(f"{site.url}/v1/embeddings", json={})):
+        assert response.status_code == 404
+        assert "POST /v1/chat/completions" in response.json()["error"]["message"]
 
 
 def test_keys(serve: Start) -> None:

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from careplane.errors import InputError
 from careplane.records import JSON, Record
 from careplane.records.run import Message, Usage
@@ -35,8 +37,8 @@ def read_chat(body: bytes) -> ChatBody:
         InputError: not JSON, or a field of the wrong type; ``field`` names it.
     """
     try:
-        given = json.loads(body)
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        given = orjson.loads(body)
+    except ValueError as error:
         raise InputError("the body is not valid JSON") from error
     if not isinstance(given, dict):
         raise InputError("the body must be a JSON object")
@@ -47,10 +49,10 @@ def read_chat(body: bytes) -> ChatBody:
     limit = given.get("max_completion_tokens", given.get("max_tokens"))
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise InputError("must be a whole number above 0", field="max_tokens")
-    if given.get("n", 1) != 1:
+    if given.get("n") not in (None, 1):
         raise InputError("only 1 choice is offered", field="n")
     for field in ("tools", "functions", "response_format"):
-        if given.get(field):
+        if given.get(field) and given[field] != {"type": "text"}:
             raise InputError("is not supported", field=field)
     return ChatBody(
         model=_typed(given, "model", str, None),
@@ -64,7 +66,8 @@ def read_chat(body: bytes) -> ChatBody:
 
 
 def _typed(given: JSON, field: str, kind: type, default: Any) -> Any:
-    value = given.get(field, default)
+    value = given.get(field)
+    value = default if value is None else value
     if not isinstance(value, kind):
         name = {str: "text", list: "a list", dict: "an object", bool: "true or false"}[kind]
         raise InputError(f"must be {name}", field=field)

@@ -46,7 +46,14 @@ def routes(
     return [
         Route("/v1/chat/completions", plane.chat, methods=["POST"]),
         Route("/v1/models", plane.models, methods=["GET"]),
+        Route("/v1/{path:path}", _nothing_here, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
+
+
+async def _nothing_here(request: Request) -> Response:
+    """What a client of the API gets elsewhere: an error in the API's shape, never a page for people."""
+    offered = "POST /v1/chat/completions and GET /v1/models"
+    return error_response(NotFound(f"There is no {request.method} {request.url.path} here, only {offered}."))
 
 
 class _DataPlane:

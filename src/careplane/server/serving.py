@@ -58,9 +58,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --host or --port"
-        ) from error
+        told = str(error.strerror).partition(" (")[0]
+        raise SettingsError(f"cannot listen on {host}:{port} ({told}); choose another with --host or --port") from error
 
 
 def administrator_link(platform: Platform) -> str:
