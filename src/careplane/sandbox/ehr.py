@@ -73,12 +73,11 @@ class Ehr:
         self.base_url = f"http://127.0.0.1:{port}/fhir"
         settings = self._folder / "settings.yaml"
         settings.write_text(yaml.safe_dump(self._settings(port, database)), "utf-8")
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.close)
             self._start(settings)
             self._wait()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(
