@@ -1,6 +1,9 @@
 """``careplane load``: what it prints and how it ends."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,18 @@ def test_an_unusable_path_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "no such path" in capsys.readouterr().err
     assert load(str(tmp_path), "--home", str(tmp_path / "home")) == 2
     assert "ndjson" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_a_load_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    source, home = tmp_path / "Observation.ndjson", tmp_path / "home"
+    line = '{"resourceType":"Observation","id":"o%d","status":"final","code":{"text":"x"}}\n'
+    source.write_text("".join(line % number for number in range(120_000)))
+    command = [sys.executable, "-m", "careplane", "load", str(source), "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (home / "fhir" / ".lock").exists() and process.poll() is None:
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) in (0, 130, -signal.SIGINT)
+    done = subprocess.run([*command, "--json"], capture_output=True, timeout=60, check=True)
+    counts = json.loads(done.stdout)["types"][0]
+    assert counts["new"] + counts["already"] == 120_000

@@ -1,5 +1,8 @@
 """``careplane load``: FHIR R4 bulk NDJSON into the home."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -31,12 +34,24 @@ def command(path: Path, home: str | None, as_json: bool) -> int:
       careplane load exports/2026-03 --home .careplane
     """
     settings = read_settings()
-    report = _load(path, Path(home) if home else settings.home)
+    with _ended_by_interrupt():
+        report = _load(path, Path(home) if home else settings.home)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
     else:
         _print(report)
     return 1 if report.quarantined else 0
+
+
+@contextmanager
+def _ended_by_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the process at once, as for any Unix tool: DuckDB can wait for ever for a thread that an exception
+    in the midst of a query has cut off. The lake stays whole at any moment, and the next load goes on from there."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _load(path: Path, home: Path) -> lake.LoadReport:
