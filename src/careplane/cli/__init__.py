@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",
     "serve": "Serve the console and the gateway.",
+    "shield": "The PHI shield: scan texts for identifiers.",
     "settings": "Show every setting, its value and where it came from.",
     "user": "Console accounts: add, list, disable, link.",
     "key": "Gateway keys of apps: issue, list, revoke.",

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import ahocorasick_rs
 
+from careplane.errors import ShieldError
+from careplane.records import JSON
 from careplane.shield.folding import Folded, fold, fold_key
-from careplane.shield.identifiers import Identifier
+from careplane.shield.identifiers import Identifier, known_identifiers
 from careplane.shield.patterns import find_patterns
 from careplane.shield.spans import Category, Span, disjoint
 
@@ -45,6 +47,18 @@ _COMMON_WORDS = frozenset(
     }
 )
 """Names that are everyday words: alone they count only when written with a capital inside a sentence."""
+
+
+def detector_for(chart: Sequence[JSON]) -> "Detector":
+    """The detector of a chart.
+
+    Raises:
+        ShieldError: a resource is not of the shape that FHIR gives it; the message quotes no value.
+    """
+    try:
+        return Detector(known_identifiers(chart))
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ShieldError(f"The chart could not be read ({type(error).__name__}).") from None
 
 
 class Detector:
