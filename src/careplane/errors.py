@@ -9,10 +9,13 @@
     │   └── DataError       a data file (file, line)
     ├── NotFound            a named thing does not exist; names the nearest ones
     ├── Refused             a rule said no; carries the reasons and the way out
+    │   └── LimitReached    a rate, concurrency or budget limit; says when to try again
     ├── Conflict            the thing changed meanwhile, or is locked
     ├── MissingExtra        an optional component is not installed; names the command
     ├── UpstreamError       a model provider, an EHR or another outside system failed
-    │   └── UpstreamTimeout
+    │   ├── UpstreamTimeout   it did not answer in time
+    │   ├── UpstreamBusy      it asks for patience (rate limit, overload); may say for how long
+    │   └── UpstreamRejected  it does not accept this request (asking again will not help)
     ├── StoreError          the database did not answer: unreachable, locked, full or damaged
     ├── ShieldError         the PHI shield could not answer; nothing left (fail closed)
     └── LedgerError         the audit record could not be made durable or does not verify
@@ -98,6 +101,20 @@ class Refused(CareplaneError):
         super().__init__(" ".join((*self.reasons, way_out)))
 
 
+class LimitReached(Refused):
+    """A limit of rate, concurrency or money is reached. ``code`` is what clients of the API know it by
+    (``rate_limit_exceeded``, ``insufficient_quota``); ``retry_after`` is in seconds, ``None`` when waiting is no use."""
+
+    status = 429
+
+    def __init__(
+        self, reason: str, way_out: str, *, retry_after: float | None = None, code: str = "rate_limit_exceeded"
+    ) -> None:
+        super().__init__([reason], way_out)
+        self.retry_after = retry_after
+        self.code = code
+
+
 class Conflict(CareplaneError):
     """The thing changed meanwhile or is locked; reload and try again."""
 
@@ -126,6 +143,25 @@ class UpstreamTimeout(UpstreamError):
     """An outside system did not answer in time."""
 
     status = 504
+
+
+class UpstreamBusy(UpstreamError):
+    """An outside system is overloaded or limits our rate. ``retry_after`` is in seconds, where it said so."""
+
+    status = 503
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UpstreamRejected(UpstreamError):
+    """An outside system does not accept the request as it is. ``code`` is a word of ours for why
+    (``invalid_request``, ``context_length_exceeded``, ``content_filter``, ``authentication``, ``not_found``)."""
+
+    def __init__(self, message: str, code: str = "invalid_request") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StoreError(CareplaneError):

@@ -16,8 +16,9 @@ from starlette.applications import Starlette
 from careplane import change, console, workflow
 from careplane._shelf import load
 from careplane.ledger import open_ledger
+from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.people import Role
-from careplane.records.run import ModelReply, ModelRequest, ReviewAction, Run
+from careplane.records.run import ReviewAction, Run
 from careplane.shield.checks import run_checks
 from careplane.store import open_store
 

@@ -13,13 +13,13 @@ from careplane.apps import read_app
 from careplane.ledger import Ledger
 from careplane.records.app import App
 from careplane.records.evidence import Assignment, Effect, EquityRow, Plan, PlannedMeasure, Result, Uptake
+from careplane.records.model import ModelCall, Usage
 from careplane.records.people import TrainingRecord
 from careplane.records.portfolio import Goal, RegisterItem, Stage
 from careplane.records.run import (
     Draft,
     Event,
     Finding,
-    ModelCall,
     Permit,
     Reason,
     Review,
@@ -27,7 +27,6 @@ from careplane.records.run import (
     Run,
     RunStatus,
     Source,
-    Usage,
 )
 from careplane.store import Store, save, stamp
 from careplane.store.tables import assignments, plans, results, training

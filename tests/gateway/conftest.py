@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from careplane.errors import Refused
 from careplane.gateway import Gateway, issue_key, routes
 from careplane.ledger import Ledger, open_ledger
-from careplane.providers import ChatRequest, Chunk, Provider
+from careplane.providers import ChatRequest, Chunk, Price, Provider
 from careplane.records.app import (
     AppSpec,
     DataPolicy,
@@ -78,7 +78,7 @@ def echoing(pieces: Callable[[ChatRequest], Iterator[str]]) -> Provider:
             yield Chunk(text=piece)
         yield Chunk(finish_reason="stop", input_tokens=11, output_tokens=7)
 
-    return Provider(name="echo", model="echo-1", chat=chat, usd_per_million_input=1.0, usd_per_million_output=2.0)
+    return Provider(name="echo", model="echo-1", chat=chat, price=Price(input=1.0, output=2.0))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from careplane.errors import LedgerError, NotFound, UpstreamError, UpstreamTimeo
 from careplane.gateway import Gateway
 from careplane.ledger import open_ledger
 from careplane.providers import ChatRequest, Chunk, Provider
-from careplane.records.run import Message, ModelReply, ModelRequest
+from careplane.records.model import ModelReply, ModelRequest
 
 from .conftest import clock, echoing
 
@@ -20,9 +20,7 @@ def asked(text: str, route: str = "default") -> ModelRequest:
         id="call-1",
         app="an_app",
         route=route,
-        messages=(Message(role="user", content=text),),
-        max_tokens=50,
-        temperature=0.0,
+        body={"messages": [{"role": "user", "content": text}], "max_tokens": 50},
         policy="deidentified",
         run="run-1",
     )

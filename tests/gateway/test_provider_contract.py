@@ -11,7 +11,6 @@ import pytest
 from careplane.errors import UpstreamError
 from careplane.providers import ChatRequest, Chunk, Provider, local, openai_compatible, scripted
 from careplane.records.app import DataPolicy
-from careplane.records.run import Message
 
 from .conftest import Site
 
@@ -21,8 +20,8 @@ Start = Callable[..., Site]
 def request(text: str = "Please refill my lisinopril.", max_tokens: int = 200) -> ChatRequest:
     system = "TASK: draft_reply\nYou draft replies."
     user = f"<message>{text}</message>\n<sources>\n[1] MedicationRequest: lisinopril 10 mg daily\n</sources>"
-    messages = (Message(role="system", content=system), Message(role="user", content=user))
-    return ChatRequest(key="k", model="m", messages=messages, max_tokens=max_tokens, temperature=0.0)
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    return ChatRequest(key="k", model="", body={"messages": messages, "max_tokens": max_tokens})
 
 
 LOCAL = pytest.param(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplane.errors import Refused, ShieldError
-from careplane.records.run import Message
+from careplane.records.model import Message
 from careplane.shield import Protected, protect
 from careplane.shield.checked import citations
 

@@ -15,8 +15,9 @@ from careplane.ledger import open_ledger
 from careplane.providers import ChatRequest, scripted
 from careplane.records import JSON
 from careplane.records.app import App
+from careplane.records.model import ModelCall, ModelReply, ModelRequest, Usage
 from careplane.records.portfolio import RegisterItem, Stage
-from careplane.records.run import Event, ModelCall, ModelReply, ModelRequest, Permit, Reason, Usage
+from careplane.records.run import Event, Permit, Reason
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
 from careplane.workflow import Runtime
@@ -109,13 +110,7 @@ def register_row(app: App, stage: Stage = "pilot") -> RegisterItem:
 
 async def scripted_reply(request: ModelRequest) -> ModelReply:
     """The scripted model, asked without a gateway: these tests are of the workflow."""
-    chat = ChatRequest(
-        key=request.id,
-        model="scripted-1",
-        messages=request.messages,
-        max_tokens=request.max_tokens,
-        temperature=request.temperature,
-    )
+    chat = ChatRequest(key=request.id, model="scripted-1", body=request.body)
     text = "".join([chunk.text async for chunk in CHAT(chat)])
     call = ModelCall(
         id=request.id,

@@ -14,7 +14,8 @@ from careplane import governance
 from careplane.connectors import FhirConnector
 from careplane.errors import Conflict, InputError, Refused, UpstreamError
 from careplane.records import JSON
-from careplane.records.run import ModelReply, ModelRequest, ReviewAction, Run, Survey
+from careplane.records.model import ModelReply, ModelRequest
+from careplane.records.run import ReviewAction, Run, Survey
 from careplane.workflow import (
     Runtime,
     answer_survey,

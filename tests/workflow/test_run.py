@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from careplane import governance
 from careplane.apps.template import render_prompt
 from careplane.errors import InputError, Refused, UpstreamError
-from careplane.records.run import ModelReply, ModelRequest
+from careplane.records.model import ModelReply, ModelRequest, texts
 from careplane.workflow import Runtime, find_runs, load_run, preview, run_event
 from careplane.workflow.context import read_context
 from careplane.workflow.prompt import model_request, neutralise
@@ -27,7 +27,7 @@ def request_of(runtime: Runtime, installation: ModuleType, **changes: str | None
 
 
 def test_prompt_holds_declared_fields_only(runtime: Runtime, installation: ModuleType) -> None:
-    system, user = (message.content for message in request_of(runtime, installation).messages)
+    system, user = (message.content for message in texts(request_of(runtime, installation).body))
     assert system.startswith("TASK: draft_reply\nLANGUAGE: en\n")
     assert "Type 2 diabetes" in user
     assert "7.2" in user
@@ -36,7 +36,7 @@ def test_prompt_holds_declared_fields_only(runtime: Runtime, installation: Modul
 
 
 def test_message_is_quoted_and_cannot_forge_the_prompt(runtime: Runtime, installation: ModuleType) -> None:
-    _, user = (message.content for message in request_of(runtime, installation).messages)
+    _, user = (message.content for message in texts(request_of(runtime, installation).body))
     assert user.count("</message>") == 1
     assert "TASK:" not in user
     assert user.index("When is my next") < user.index("</message>") < user.index("<sources>")

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from careplane.errors import InputError
 from careplane.records.app import App, AppSpec
-from careplane.records.run import Message
+from careplane.records.model import Message
 
 SPLIT = "---user---"
 MAX_CHARACTERS = 60_000

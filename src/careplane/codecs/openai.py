@@ -12,7 +12,7 @@ import orjson
 
 from careplane.errors import InputError
 from careplane.records import JSON, Record
-from careplane.records.run import Message, Usage
+from careplane.records.model import Message, Usage
 
 DONE = "[DONE]"
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}

@@ -14,7 +14,7 @@ from careplane.errors import NotFound, UpstreamError, UpstreamTimeout
 from careplane.gateway.metering import Meter
 from careplane.ledger import Ledger
 from careplane.providers import ChatRequest, Provider
-from careplane.records.run import ModelCall, ModelReply, ModelRequest
+from careplane.records.model import ModelCall, ModelReply, ModelRequest, texts
 from careplane.shield import Protected, protect
 
 
@@ -106,7 +106,7 @@ class Gateway:
         provider = self.routes.get(request.route)
         if provider is None:
             raise NotFound(f"There is no model route {request.route!r}. Known: {', '.join(sorted(self.routes))}.")
-        protected = protect(request.messages, request.chart, request.policy, request.surrogates)
+        protected = protect(texts(request.body), request.chart, request.policy, request.surrogates)
         meter = Meter(provider, protected.messages)
         return _Call(request, provider, protected, meter, self._clock(), time.perf_counter())
 
@@ -115,9 +115,10 @@ class Gateway:
         sent = ChatRequest(
             key=call.request.id,
             model=call.provider.model,
-            messages=call.protected.messages,
-            max_tokens=call.request.max_tokens,
-            temperature=call.request.temperature,
+            body={
+                **call.request.body,
+                "messages": [{"role": message.role, "content": message.content} for message in call.protected.messages],
+            },
         )
         restorer = call.protected.restorer()
         deadline = call.began + self._timeout

@@ -19,7 +19,7 @@ from careplane.errors import CareplaneError, InputError, NotFound, Refused
 from careplane.gateway.gateway import Gateway
 from careplane.gateway.keys import app_of_key
 from careplane.records.app import AppSpec
-from careplane.records.run import ModelReply, ModelRequest
+from careplane.records.model import ModelReply, ModelRequest
 from careplane.store import Store
 
 MAX_BODY = 2 * 1024 * 1024
@@ -118,9 +118,11 @@ class _DataPlane:
             id=f"chatcmpl-{uuid.uuid4().hex}",
             app=spec.id,
             route=body.model,
-            messages=body.messages,
-            max_tokens=min(body.max_tokens or spec.route.max_tokens, spec.route.max_tokens),
-            temperature=body.temperature,
+            body={
+                "messages": [{"role": message.role, "content": message.content} for message in body.messages],
+                "max_tokens": min(body.max_tokens or spec.route.max_tokens, spec.route.max_tokens),
+                "temperature": body.temperature,
+            },
             policy=spec.data_policy.phi,
             surrogates=spec.data_policy.surrogates,
             chart=body.context,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from careplane.providers import Chunk, Provider
-from careplane.records.run import Message, Usage
+from careplane.records.model import Message, Price, Usage
 
 CHARACTERS_PER_TOKEN = 4
 """The usual rule of thumb for English prose."""
@@ -33,7 +33,8 @@ class Meter:
         estimated = self._input is None or self._output is None
         read = _tokens(self._sent) if self._input is None else self._input
         written = _tokens(self._received) if self._output is None else self._output
-        usd = read * self._provider.usd_per_million_input + written * self._provider.usd_per_million_output
+        price = self._provider.price or Price()
+        usd = read * price.input + written * price.output
         return Usage(input_tokens=read, output_tokens=written, cost_usd=usd / 1e6, estimated=estimated)
 
 

@@ -2,47 +2,37 @@
 
 Each item has ``open(settings: Mapping[str, str]) -> Provider``. A provider is one function type: a request in, a stream
 of chunks out; a reply that is not streamed is the same stream, joined. Nothing else in the project imports a model SDK.
+The values are those of :mod:`careplane.records.model`.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from careplane.records import Record
-from careplane.records.run import Message
-
-
-class ChatRequest(Record, frozen=True):
-    """What reaches a model: surrogates in place of identifiers. ``key`` makes a retry harmless (idempotency)."""
-
-    key: str
-    model: str
-    messages: tuple[Message, ...]
-    max_tokens: int
-    temperature: float
-
-
-class Chunk(Record, frozen=True):
-    """A piece of the reply. The last one has ``finish_reason`` and, where the provider reports it, token counts."""
-
-    text: str = ""
-    finish_reason: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
+from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, Price, ToolDelta
 
 Chat = Callable[[ChatRequest], AsyncIterator[Chunk]]
 """One callable per seam: an async generator function of chunks. Closing the iterator cancels the upstream call.
 
-Raises :class:`careplane.errors.UpstreamError` (or ``UpstreamTimeout``) with a message free of prompt text."""
+Raises :class:`careplane.errors.UpstreamError` (or one of its kinds) with a message free of prompt text, and free of
+anything that the upstream wrote."""
+
+Embed = Callable[[EmbedRequest], Awaitable[Embeddings]]
+"""Texts in, one vector each out; errors as for :data:`Chat`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider, opened. Prices are USD per million tokens."""
+    """A provider, opened.
+
+    ``model`` is what it is asked for when a route names none; ``price`` overrides the price file.
+    """
 
     name: str
     model: str
     chat: Chat
-    usd_per_million_input: float = 0.0
-    usd_per_million_output: float = 0.0
+    embed: Embed | None = None
+    price: Price | None = None
     label: str = ""
+
+
+__all__ = ["Chat", "ChatRequest", "Chunk", "Embed", "EmbedRequest", "Embeddings", "Price", "Provider", "ToolDelta"]

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
-from careplane.records import JSON, Record
+from careplane.records import Record
+from careplane.records.model import ModelCall
 
 RunStatus = Literal["refused", "failed", "draft", "accepted", "edited", "rejected"]
 ReviewAction = Literal["accept", "edit", "reject"]
@@ -68,28 +69,6 @@ class Finding(Record, frozen=True):
     severity: Severity
     text: str
     sentence: int | None = None
-
-
-class Usage(Record, frozen=True):
-    """Tokens and money of one model call; ``estimated`` when the provider reported no usage."""
-
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
-    estimated: bool = False
-
-
-class ModelCall(Record, frozen=True):
-    """One call through the gateway. Counts only: no text of the prompt or reply is kept here."""
-
-    id: str
-    route: str
-    provider: str
-    model: str
-    usage: Usage
-    latency_ms: float
-    surrogates: int
-    at: datetime
 
 
 class Draft(Record, frozen=True):
@@ -164,37 +143,3 @@ class Run(Record, frozen=True):
     def cost_usd(self) -> float:
         """What the model calls of the run cost."""
         return sum(call.usage.cost_usd for call in self.calls)
-
-
-class Message(Record, frozen=True):
-    """One chat message: OpenAI roles, text content."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-class ModelRequest(Record, frozen=True):
-    """A request on its way to a model, before the shield: who asks, for what, and the chart that names the PHI.
-
-    ``identifiers`` are the known identifiers of this run (see ``shield``); ``untrusted`` are texts the template took
-    from the chart or the patient, to be treated as data.
-    """
-
-    id: str
-    app: str
-    route: str
-    messages: tuple[Message, ...]
-    max_tokens: int
-    temperature: float
-    policy: str
-    surrogates: Literal["realistic", "bracketed"] = "bracketed"
-    run: str | None = None
-    chart: tuple[JSON, ...] = ()
-
-
-class ModelReply(Record, frozen=True):
-    """What came back, originals restored, and the call that was metered."""
-
-    text: str
-    call: ModelCall
-    finish_reason: str = "stop"

@@ -7,7 +7,7 @@ import re2
 
 from careplane.errors import Refused, ShieldError
 from careplane.records import JSON
-from careplane.records.run import Message
+from careplane.records.model import Message
 from careplane.shield.detect import Detector
 from careplane.shield.identifiers import known_identifiers
 from careplane.shield.restoring import Aliases, Restorer

@@ -4,7 +4,8 @@ import re
 
 from careplane.apps.template import render_prompt
 from careplane.records.app import App
-from careplane.records.run import Event, ModelRequest, Source
+from careplane.records.model import ModelRequest
+from careplane.records.run import Event, Source
 from careplane.workflow.context import MESSAGE, Context
 
 _CITATION = re.compile(r"\[(\d[\d,\s]*)\]")
@@ -41,12 +42,16 @@ def model_request(app: App, event: Event, context: Context, run: str) -> ModelRe
         id=f"{run}-draft",
         app=app.id,
         route=spec.route.model,
-        messages=messages,
-        max_tokens=spec.route.max_tokens,
-        temperature=spec.route.temperature,
+        body={
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "max_tokens": spec.route.max_tokens,
+            "temperature": spec.route.temperature,
+        },
         policy=spec.data_policy.phi,
         surrogates=spec.data_policy.surrogates,
         run=run,
+        site=event.site,
+        patient=event.patient,
         chart=context.chart,
     )
 

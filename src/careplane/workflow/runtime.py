@@ -7,7 +7,8 @@ from datetime import datetime
 from careplane.connectors import FhirConnector
 from careplane.ledger import Ledger
 from careplane.records.app import App
-from careplane.records.run import Event, Finding, ModelReply, ModelRequest, Permit, Reason
+from careplane.records.model import ModelReply, ModelRequest
+from careplane.records.run import Event, Finding, Permit, Reason
 from careplane.shield.checks import Checked
 from careplane.store import Store
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from careplane.records.run import Message
+from careplane.records.model import Message
 
 CONTEXT_TOKENS = 4096
 _CHARACTERS_PER_TOKEN = 2.5

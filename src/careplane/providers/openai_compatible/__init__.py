@@ -11,7 +11,7 @@ import httpx
 
 from careplane.codecs import openai
 from careplane.errors import SettingsError, UpstreamError, UpstreamTimeout
-from careplane.providers import ChatRequest, Chunk, Provider
+from careplane.providers import ChatRequest, Chunk, Price, Provider
 from careplane.records import JSON
 
 
@@ -54,10 +54,16 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
         name="openai_compatible",
         model=model,
         chat=chat,
-        usd_per_million_input=_number(settings, "usd_per_million_input", 0.0),
-        usd_per_million_output=_number(settings, "usd_per_million_output", 0.0),
+        price=_price(settings),
         label=f"OpenAI-compatible endpoint {httpx.URL(base_url).host}",
     )
+
+
+def _price(settings: Mapping[str, str]) -> Price | None:
+    if not settings.get("usd_per_million_input") and not settings.get("usd_per_million_output"):
+        return None
+    read = _number(settings, "usd_per_million_input", 0.0)
+    return Price(input=read, output=_number(settings, "usd_per_million_output", 0.0), source="settings")
 
 
 def _number(settings: Mapping[str, str], name: str, default: float) -> float:
@@ -69,12 +75,7 @@ def _number(settings: Mapping[str, str], name: str, default: float) -> float:
 
 
 def _body(request: ChatRequest, model: str, *, streamed: bool) -> JSON:
-    body: JSON = {
-        "model": model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-    }
+    body: JSON = {**request.body, "model": request.model or model}
     return body | ({"stream": True, "stream_options": {"include_usage": True}} if streamed else {})
 
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 
-from careplane.records.run import Message
+from careplane.records.model import Message
 
 _PLACEHOLDER = re.compile(r"\[([A-Z]+)-\d+(?:-\d+)?\]")
 _NUMBER = re.compile(r"(?<![\w\[.-])\d+(?:\.\d+)?(?= ?(?:mg|mcg|mL|g|units?|mmol|%)\b)", re.I)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from careplane.records.run import Message
+from careplane.records.model import Message
 
 _SECTION = r"<{0}>\s*(.*?)\s*</{0}>"
 _SOURCE = re.compile(r"^\s*\[(\d{1,3})\]\s*(.+?)\s*$", re.M)

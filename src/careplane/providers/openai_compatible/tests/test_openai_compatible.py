@@ -7,14 +7,13 @@ import pytest
 
 from careplane.errors import SettingsError, UpstreamError, UpstreamTimeout
 from careplane.providers import ChatRequest, Chunk, openai_compatible
-from careplane.records.run import Message
 
 CANARY = "canary-7391"
 
 
 def asked() -> ChatRequest:
-    messages = (Message(role="user", content=f"Say hello to {CANARY}."),)
-    return ChatRequest(key="call-1", model="m", messages=messages, max_tokens=20, temperature=0.0)
+    messages = [{"role": "user", "content": f"Say hello to {CANARY}."}]
+    return ChatRequest(key="call-1", model="", body={"messages": messages, "max_tokens": 20})
 
 
 def event(**choice: object) -> str:

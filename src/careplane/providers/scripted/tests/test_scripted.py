@@ -5,7 +5,7 @@ import pytest
 from careplane.errors import SettingsError
 from careplane.providers import ChatRequest, scripted
 from careplane.providers.scripted.faults import FAULTS, digest, with_fault
-from careplane.records.run import Message
+from careplane.records.model import Message
 
 SOURCES = """[1] Patient: Maria Lopez, born 1980-02-03
 [2] 2024-03-05 MedicationRequest: lisinopril 10 mg. Take once daily (active)
@@ -15,8 +15,8 @@ SOURCES = """[1] Patient: Maria Lopez, born 1980-02-03
 def written(task: str, message: str = "", language: str = "en", faults: float = 0.0) -> str:
     system = f"TASK: {task}\nLANGUAGE: {language}"
     user = f"<message>{message}</message>\n<sources>\n{SOURCES}\n</sources>"
-    messages = (Message(role="system", content=system), Message(role="user", content=user))
-    asked = ChatRequest(key="k", model="m", messages=messages, max_tokens=900, temperature=0.0)
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    asked = ChatRequest(key="k", model="m", body={"messages": messages, "max_tokens": 900})
     return scripted.write(asked, faults)
 
 
