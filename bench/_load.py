@@ -24,6 +24,7 @@ from _upstream import WORDS
 LOAD_CORE = "1" if (os.cpu_count() or 1) > 1 else "0"
 EVENT = b'"choices"'  # once in each event of a stream
 FIRST_WORD = WORDS.split()[0].encode()
+RETRIES = 10
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -134,7 +135,7 @@ async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 async def streams(asked: Asked, count: int, seconds: float) -> Streams:
     """Keep ``count`` streams open for so many seconds, each on a connection of its own that asks again when it ends.
 
-    A stream's time to its first word counts from its request, on an open connection. They start spread over the first second.
+    A stream's time to its first word counts from its request, on an open connection. They start within one second.
     """
     found = Streams()
     stop = time.perf_counter() + seconds
@@ -215,20 +216,28 @@ async def ask_each(
 
 
 async def _asker(asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None]) -> int:
-    parts = urlsplit(asked.url)
     broken = 0
-    while broken < 10:
+    while broken < RETRIES:
         try:
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        except OSError:
+            await _ask_on_one(asked, bodies, check)
+        except ConnectionRefusedError:
             return broken + 1
-        try:
-            while (body := bodies()) is not None:
-                writer.write(request_bytes(asked, body))
-                check(body, *await read_reply(reader))
-            return broken
         except (OSError, EOFError, ValueError):
             broken += 1
-        finally:
-            writer.close()
+        else:
+            break
     return broken
+
+
+async def _ask_on_one(
+    asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None]
+) -> None:
+    """Ask over one connection until there is nothing left to ask."""
+    parts = urlsplit(asked.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        while (body := bodies()) is not None:
+            writer.write(request_bytes(asked, body))
+            check(body, *await read_reply(reader))
+    finally:
+        writer.close()

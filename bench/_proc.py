@@ -1,4 +1,4 @@
-"""What a program under test costs, read from ``/proc``: processor time, memory and descriptors of a process and its children."""
+"""Processor time, memory and descriptors of a process and its children, read from ``/proc``."""
 
 import os
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _load import LOAD_CORE, Asked
+from _load import Asked
 from _peers import LITELLM, MLFLOW, PORTKEY, NotInstalled, peer, program
 
 TARGET_CORE = "0"
@@ -121,7 +121,8 @@ def _nginx_conf(folder: Path, name: str, http: str) -> tuple[str, ...]:
 def static_upstream(folder: Path, port: int, reply: bytes) -> Target:
     """A provider that gives the same reply at once: nginx itself, so that it is not what is measured."""
     said = reply.decode().replace("'", "\\'")
-    http = f"server {{ listen 127.0.0.1:{port} backlog=2048; location / {{ default_type application/json; return 200 '{said}'; }} }}"
+    answer = f"location / {{ default_type application/json; return 200 '{said}'; }}"
+    http = f"server {{ listen 127.0.0.1:{port} backlog=2048; {answer} }}"
     return Target("upstream", _nginx_conf(folder, "upstream", http), port)
 
 
@@ -161,7 +162,7 @@ def litellm(folder: Path, upstream: int) -> Target:
     return Target("litellm", (*command, "--num_workers", "1"), port, env, note="no key, no database, no record")
 
 
-def portkey(folder: Path, upstream: int) -> Target:
+def portkey(_folder: Path, upstream: int) -> Target:
     """Portkey's gateway, told of the upstream by the headers of each request."""
     home = peer("portkey", PORTKEY)
     port = free_port()
@@ -170,9 +171,7 @@ def portkey(folder: Path, upstream: int) -> Target:
     command = (program("node"), str(script), f"--port={port}", "--headless")
     env = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
     sent = {**headers, "authorization": "Bearer sk-mock"}
-    return Target(
-        "portkey", command, port, env, sent, streams=False, note="no key, no record; its streams fail on Node 20"
-    )
+    return Target("portkey", command, port, env, sent, streams=False, note="no key, no record")
 
 
 def mlflow(folder: Path, upstream: int) -> Target:
@@ -185,7 +184,7 @@ def mlflow(folder: Path, upstream: int) -> Target:
         f"    config:\n      openai_api_base: http://127.0.0.1:{upstream}/v1\n      openai_api_key: sk-mock\n",
         encoding="utf-8",
     )
-    command = (str(home / "bin" / "mlflow"), "gateway", "start", "--config-path", str(config))
-    command += ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+    bind = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+    command = (str(home / "bin" / "mlflow"), "gateway", "start", "--config-path", str(config), *bind)
     env = {"PATH": f"{home / 'bin'}:{os.environ.get('PATH', '')}", "MLFLOW_DISABLE_TELEMETRY": "true"}
     return Target("mlflow", command, port, env, note="no key, no record")

@@ -2,9 +2,9 @@
 
 ``python bench/_upstream.py --port 9100 [--delay-ms 50] [--chunks 50 --interval-ms 20] [--echo]``
 
-A whole reply has 400 words after ``--delay-ms``. A body that asks for a stream gets ``--chunks`` events, the first after
-``--delay-ms``, then one each ``--interval-ms``. With ``--echo`` the reply is the last message that was sent, in one
-piece or in events of 16 characters, so that a reply shows whose request it answers. ``GET /count`` tells how many
+A whole reply has 400 words after ``--delay-ms``. A body that asks for a stream gets ``--chunks`` events, the first
+after ``--delay-ms``, then one each ``--interval-ms``. With ``--echo`` the reply is the last message sent, in one piece
+or in events of 16 characters, so that a reply shows whose request it answers. ``GET /count`` tells how many
 requests were answered. It reads bodies with a Content-Length only, on keep-alive connections.
 """
 
