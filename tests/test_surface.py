@@ -15,7 +15,10 @@ from careplane.cli import COMMANDS, careplane
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 EXPORTED = {
-    "careplane.ledger": ["Head", "Ledger", "LedgerRecord", "open_ledger", "torn_files", "verify"],
+    "careplane.ledger": [
+        *("CheckedFacts", "FreeText", "Head", "Ledger", "LedgerRecord", "Prepared"),
+        *("open_ledger", "prepare", "torn_files", "verify"),
+    ],
     "careplane.store": ["Store", "count", "fetch", "find", "insert_new", "open_store", "save", "stamp"],
 }
 HEAVY = ["starlette", "uvicorn", "sqlalchemy", "duckdb", "ibis", "pyarrow", "numpy", "scipy", "altair", "dbos", "httpx"]

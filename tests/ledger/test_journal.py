@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from careplane.errors import LedgerBroken, LedgerError
-from careplane.ledger import Head, Ledger, open_ledger, verify
-from careplane.ledger.chain import GENESIS, entry, follow, line_of, seal
+from careplane.ledger import FreeText, Head, Ledger, open_ledger, verify
+from careplane.ledger.chain import GENESIS, follow, line_of, prepare, seal, sealed_record
 
 AT = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
@@ -81,14 +81,17 @@ scalars = st.one_of(
     st.booleans(),
     st.integers(-(2**53), 2**53),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(FreeText),
 )
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=10), scalars, max_size=5))
 def test_any_record_follows_from_its_own_line(facts: dict[str, str | int | float | bool | None]) -> None:
-    record = seal(entry("kind", AT, "r", None, None, facts), Head())
-    assert follow(line_of(record), Head(), Path("x"), 1) == record
+    prepared = prepare("kind", AT, "r", None, None, facts)
+    line, digest = seal(prepared, GENESIS.encode(), 1)
+    record = sealed_record(prepared, GENESIS.encode(), 1, digest)
+    assert line_of(record) == line
+    assert follow(line, Head(), Path("x"), 1) == record
 
 
 def test_segments_rotate_and_the_chain_goes_on(home: Path) -> None:

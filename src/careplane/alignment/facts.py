@@ -8,7 +8,7 @@ import msgspec
 
 from careplane.alignment.register import load_item, merge_checks, save_item
 from careplane.errors import InputError, Refused
-from careplane.ledger import Ledger
+from careplane.ledger import FreeText, Ledger
 from careplane.records.portfolio import RegisterItem
 from careplane.store import Store
 
@@ -92,7 +92,7 @@ def set_threshold(store: Store, ledger: Ledger, item: str, target: str, by: str,
         "register.threshold_set",
         by,
         at,
-        facts={"target": target.strip()},
+        facts={"target": FreeText(target.strip())},
         path=merge_checks(held.path, {"success_threshold": True}),
         metrics=merge_checks(held.metrics, {"target_and_horizon": True}),
     )

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from careplane.alignment.register import save_item, save_move
 from careplane.errors import Conflict, InputError, NotFound, Refused
-from careplane.ledger import Ledger
+from careplane.ledger import FreeText, Ledger
 from careplane.records.portfolio import STAGES, FunnelStage, RegisterItem, Stage, StageMove
 from careplane.store import Store, fetch, find
 from careplane.store.tables import register, stage_moves
@@ -57,7 +57,11 @@ def move_stage(
         save_item(connection, moved)
         save_move(connection, move)
         ledger.append(
-            "stage.moved", at=at, app=item.id, actor=by, facts={"from": item.stage, "to": to_stage, "why": move.why}
+            "stage.moved",
+            at=at,
+            app=item.id,
+            actor=by,
+            facts={"from": item.stage, "to": to_stage, "why": FreeText(move.why)},
         )
     return moved
 

@@ -6,7 +6,7 @@ from sqlalchemy import delete, insert, select
 
 from careplane.alignment.register import load_item
 from careplane.errors import InputError
-from careplane.ledger import Ledger
+from careplane.ledger import FreeText, Ledger
 from careplane.records import Record
 from careplane.store import Store
 from careplane.store.tables import waivers as table
@@ -37,7 +37,7 @@ def waive(
         raise InputError("must be after today", field="expires_on")
     load_item(store, item)
     waiver = Waiver(item=item, check=check, by=by, reason=reason.strip(), expires_on=expires_on)
-    facts = {"check": check, "reason": waiver.reason, "expires_on": expires_on.isoformat()}
+    facts = {"check": check, "reason": FreeText(waiver.reason), "expires_on": expires_on.isoformat()}
     ledger.append("check.waived", at=at, app=item, actor=by, facts=facts)
     with store.write() as connection:
         connection.execute(delete(table).where(table.c.item == item, table.c.check_name == check))

@@ -11,9 +11,21 @@ A record is durable when :meth:`Ledger.append` returns. :func:`verify` walks the
 No identifier of a person belongs here: pass references through :meth:`Ledger.pseudonym`.
 """
 
-from careplane.ledger.chain import Head, LedgerRecord
+from careplane.ledger.chain import Head, LedgerRecord, Prepared, prepare
+from careplane.ledger.facts import CheckedFacts, FreeText
 from careplane.ledger.journal import Ledger, open_ledger
 from careplane.ledger.segments import torn_files
 from careplane.ledger.verification import verify
 
-__all__ = ["Head", "Ledger", "LedgerRecord", "open_ledger", "torn_files", "verify"]
+__all__ = [
+    "CheckedFacts",
+    "FreeText",
+    "Head",
+    "Ledger",
+    "LedgerRecord",
+    "Prepared",
+    "open_ledger",
+    "prepare",
+    "torn_files",
+    "verify",
+]

@@ -1,49 +1,50 @@
-"""Appending to and reading from the ledger of one installation."""
+"""The ledger of one installation: appending to it, and reading from it."""
 
-import threading
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+import asyncio
+import os
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from careplane.errors import LedgerBroken, LedgerError, SettingsError
-from careplane.ledger.chain import Entry, Head, LedgerRecord, Scalar, entry, line_of, quoted, read_line, seal
+from careplane.ledger.chain import Head, LedgerRecord, Prepared, prepare, quoted, read_line
+from careplane.ledger.facts import CheckedFacts, Scalar
 from careplane.ledger.headfile import Tail, head_path, read_head, write_head
 from careplane.ledger.keyring import LedgerKey, draft_key, key_path, read_key
-from careplane.ledger.segments import (
-    append_bytes,
-    locked,
-    segment_numbers,
-    segment_path,
-    settle,
-    sync_folder,
-    tail_line,
-)
+from careplane.ledger.queueing import BatchQueue, Waiting
+from careplane.ledger.segments import locked, segment_numbers, segment_path, sync_folder, tail_line
+from careplane.ledger.writing import Writer
 
 SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_AGE = timedelta(days=31)
+MAX_WAITING_RECORDS = 20_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
 
-
-class _Waiting:
-    """An entry on its way: answered with its record or with the error that its batch met."""
-
-    def __init__(self, made: Entry) -> None:
-        self.entry = made
-        self.record: LedgerRecord | None = None
-        self.error: LedgerError | None = None
+Facts = Mapping[str, Scalar] | CheckedFacts
 
 
 class Ledger:
-    """The ledger of one installation; safe to share between threads, and between processes that each open it.
+    """The ledger of one installation; safe to share between threads and event loops, and between processes that each
+    open it.
 
-    Nothing about the chain is cached: each batch reads the head under the lock, so any number of writers agree.
+    All ways of appending share one queue: what arrived while the last sync ran is the next batch, one write and one
+    sync. What may wait is bounded; a full queue refuses at once.
     """
 
-    def __init__(self, folder: Path, key: LedgerKey, segment_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        key: LedgerKey,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_age: timedelta = SEGMENT_AGE,
+        max_waiting: tuple[int, int] = (MAX_WAITING_RECORDS, MAX_WAITING_BYTES),
+    ) -> None:
         self.folder = folder
         self._key = key
-        self._segment_bytes = segment_bytes
-        self._queue: list[_Waiting] = []
-        self._queue_lock = threading.Lock()
-        self._commit_lock = threading.Lock()
+        self._writer = Writer(folder, key, segment_bytes, segment_age)
+        self._queue = BatchQueue(self._writer.commit, self._writer.rest, *max_waiting)
+        _LEDGERS.add(self)
 
     def append(
         self,
@@ -53,70 +54,74 @@ class Ledger:
         run: str | None = None,
         app: str | None = None,
         actor: str | None = None,
-        facts: Mapping[str, Scalar] | None = None,
+        facts: Facts | None = None,
     ) -> LedgerRecord:
         """Append one record; it is durable when this returns.
-
-        While one thread waits for the disk the others queue, and the next one writes for all of them.
 
         Args:
             kind: what happened, as ``subject.verb`` (``model.called``, ``plan.locked``).
             at: aware time.
-            facts: scalars only, nothing that identifies a person.
+            facts: scalars only, nothing that identifies a person (see :mod:`careplane.ledger.facts`).
 
         Raises:
-            LedgerError: the record is not one, or could not be made durable: nothing may be acknowledged.
+            LedgerError: the record is not one, too much waits for the disk, or it could not be made durable: nothing
+                may be acknowledged.
             LedgerBroken: the ledger on disk does not hold; nothing was added to it.
         """
-        waiting = _Waiting(entry(kind, at, run, app, actor, facts or {}))
-        with self._queue_lock:
-            self._queue.append(waiting)
-        with self._commit_lock:
-            if waiting.record is None and waiting.error is None:
-                self._commit_queue()
-        if waiting.error is not None:
-            raise waiting.error
-        if waiting.record is None:
-            raise LedgerError("The audit record was interrupted before it was durable; try again.")
-        return waiting.record
+        waiting = Waiting((prepare(kind, at, run, app, actor, facts),), None, single=True)
+        self._queue.put(waiting)
+        waiting.gate.acquire()
+        if waiting.records is None:
+            raise waiting.failure()
+        return waiting.records[0]
 
-    def _commit_queue(self) -> None:
-        with self._queue_lock:
-            batch, self._queue = self._queue, []
-        try:
-            records = self._commit([waiting.entry for waiting in batch])
-        except LedgerError as error:
-            for waiting in batch:
-                waiting.error = error
-            return
-        for waiting, record in zip(batch, records, strict=True):
-            waiting.record = record
+    def append_async(
+        self,
+        kind: str,
+        *,
+        at: datetime,
+        run: str | None = None,
+        app: str | None = None,
+        actor: str | None = None,
+        facts: Facts | None = None,
+    ) -> "asyncio.Future[LedgerRecord]":
+        """Append one record from an event loop; the record is durable when the future that is returned is done.
 
-    def _commit(self, entries: list[Entry]) -> list[LedgerRecord]:
-        with locked(self.folder):
-            tail, torn = settle(self.folder, read_head(self.folder, self._key))
-            noted = [] if torn is None else [_torn_entry(torn, entries[0].at)]
-            if tail.offset >= self._segment_bytes:
-                tail = Tail(seq=tail.seq, hash=tail.hash, segment=tail.segment + 1)
-            records, tail = self._write([*noted, *entries], tail)
-            write_head(self.folder, self._key, tail)
-            return records[len(noted) :]
+        The record is on its way when this returns, awaited or not: a caller that is cancelled while it waits neither
+        takes it back nor writes it twice.
 
-    def _write(self, entries: list[Entry], tail: Tail) -> tuple[list[LedgerRecord], Tail]:
-        records: list[LedgerRecord] = []
-        after = tail.head
-        for made in entries:
-            records.append(seal(made, after))
-            after = Head(seq=records[-1].seq, hash=records[-1].hash)
-        content = b"".join(line_of(record) for record in records)
-        append_bytes(segment_path(self.folder, tail.segment), content, tail.offset)
-        return records, Tail(
-            seq=after.seq,
-            hash=after.hash,
-            segment=tail.segment,
-            offset=tail.offset + len(content),
-            lines=tail.lines + len(records),
-        )
+        Raises:
+            LedgerError: at once, the record is not one or too much waits for the disk; from the future, it could not
+                be made durable.
+        """
+        return self._submit((prepare(kind, at, run, app, actor, facts),), single=True)  # type: ignore[return-value]
+
+    def append_all_async(self, entries: Sequence[Prepared]) -> "asyncio.Future[list[LedgerRecord]]":
+        """Append entries (each made by :func:`prepare`) one after the other in one batch: all are durable, or none.
+
+        Raises:
+            LedgerError: as :meth:`append_async`.
+        """
+        return self._submit(tuple(entries), single=False)  # type: ignore[return-value]
+
+    def _submit(
+        self, entries: Sequence[Prepared], *, single: bool
+    ) -> "asyncio.Future[LedgerRecord | list[LedgerRecord]]":
+        waiting = Waiting(entries, asyncio.get_running_loop(), single)
+        self._queue.put(waiting)
+        return waiting.future
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Records and bytes that wait for the disk at this moment."""
+        return self._queue.load
+
+    def close(self) -> None:
+        """Wait until everything that was appended is answered, then end the writing thread and close the files.
+
+        The ledger stays usable; the next record opens them again.
+        """
+        self._queue.drain()
 
     def records(self, run: str | None = None, kind: str | None = None) -> Iterator[LedgerRecord]:
         """The records in order, as a stream; with ``run`` or ``kind`` only those."""
@@ -128,8 +133,7 @@ class Ledger:
                     yield record
 
     def _lines(self) -> Iterator[bytes]:
-        with locked(self.folder, shared=True):
-            tail = read_head(self.folder, self._key)
+        tail = read_head(self.folder, self._key)
         for number in segment_numbers(self.folder):
             if number > tail.segment:
                 return
@@ -142,20 +146,26 @@ class Ledger:
     @property
     def head(self) -> Head:
         """The last record that is acknowledged."""
-        with locked(self.folder, shared=True):
-            return read_head(self.folder, self._key).head
+        return read_head(self.folder, self._key).head
 
     def pseudonym(self, value: str) -> str:
         """A stand-in for a reference: stable within this installation, meaningless without its key."""
         return self._key.pseudonym(value)
 
 
-def open_ledger(folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> Ledger:
+def open_ledger(
+    folder: Path,
+    *,
+    segment_bytes: int = SEGMENT_BYTES,
+    segment_age: timedelta = SEGMENT_AGE,
+    max_waiting: tuple[int, int] = (MAX_WAITING_RECORDS, MAX_WAITING_BYTES),
+) -> Ledger:
     """Open the ledger in a folder, making it on first use; reads the head and the last record only.
 
     Args:
         folder: ``<home>/ledger``; the key is kept in ``<home>/secrets``.
-        segment_bytes: a segment that has reached this size is followed by a new one.
+        segment_bytes, segment_age: a segment that has reached either is followed by a new one.
+        max_waiting: how many records and bytes may wait for the disk before more are refused.
 
     Raises:
         LedgerBroken: the head and the tail do not agree, or files are missing.
@@ -170,7 +180,7 @@ def open_ledger(folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> Ledger:
     except OSError as error:
         raise LedgerError(f"The ledger in {folder} cannot be opened: {error.strerror}.") from error
     _check_tail(folder, tail, line)
-    return Ledger(folder, key, segment_bytes)
+    return Ledger(folder, key, segment_bytes, segment_age, max_waiting)
 
 
 def open_key(folder: Path) -> LedgerKey:
@@ -204,5 +214,14 @@ def _check_tail(folder: Path, tail: Tail, line: bytes) -> None:
         raise LedgerBroken("the tail is not what the head says.", tail.seq, file=path, line=tail.lines)
 
 
-def _torn_entry(torn: Path, at: datetime) -> Entry:
-    return entry("ledger.torn", at, None, None, None, {"file": torn.name, "bytes": torn.stat().st_size})
+_LEDGERS: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child process: no thread is left, locks may be held for ever, and the open lock is the parent's."""
+    for ledger in list(_LEDGERS):
+        ledger._writer.reset()
+        ledger._queue.reset()
+
+
+os.register_at_fork(after_in_child=_after_fork)

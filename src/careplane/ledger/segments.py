@@ -5,10 +5,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from careplane.errors import LedgerBroken, LedgerError
 from careplane.ledger.chain import MAX_LINE, Head, follow
 from careplane.ledger.headfile import Tail
+
+_BLOCK = 1 << 20
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -53,36 +56,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def append_bytes(path: Path, content: bytes, offset: int) -> None:
-    """Append and make durable: one write, one ``fdatasync``; on failure the file is cut back to ``offset``.
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file and make it and its name durable.
 
     Raises:
-        LedgerError: disk full, file too large, or an I/O error; nothing of ``content`` counts as written.
+        OSError: it cannot be written.
     """
-    try:
-        new = not path.exists()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            _write_all(descriptor, content, offset)
-        finally:
-            os.close(descriptor)
-        if new:
-            sync_folder(path.parent)
-    except OSError as error:
-        raise LedgerError(f"The audit record could not be made durable: {path}: {error.strerror}.") from error
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
 
 
-def _write_all(descriptor: int, content: bytes, offset: int) -> None:
-    rest = memoryview(content)
-    try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fdatasync(descriptor)
-    except OSError:
-        # Where even this fails, the rest stays behind the head and is settled by the next append.
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, offset)
-        raise
+def first_line(folder: Path, number: int) -> bytes:
+    """The first line of an open segment."""
+    with segment_path(folder, number).open("rb") as file:
+        return file.readline(MAX_LINE)
 
 
 def tail_line(folder: Path, tail: Tail) -> bytes:
@@ -128,7 +119,7 @@ def settle(folder: Path, tail: Tail) -> tuple[Tail, Path | None]:
 
 def _catch_up(path: Path, tail: Tail) -> tuple[Tail, Path | None]:
     with path.open("r+b") as file:
-        os.fdatasync(file.fileno())
+        _write_again(file, tail.offset)
         file.seek(tail.offset)
         while line := file.readline(MAX_LINE):
             try:
@@ -145,6 +136,15 @@ def _catch_up(path: Path, tail: Tail) -> tuple[Tail, Path | None]:
     return tail, None
 
 
+def _write_again(file: BinaryIO, offset: int) -> None:
+    """Make what stands behind the head durable. It may be what a failed sync left in memory as if it were written,
+    so it is written once more."""
+    while block := os.pread(file.fileno(), _BLOCK, offset):
+        os.pwrite(file.fileno(), block, offset)
+        offset += len(block)
+    os.fdatasync(file.fileno())
+
+
 def _advance(tail: Tail, head: Head, length: int) -> Tail:
     return Tail(seq=head.seq, hash=head.hash, segment=tail.segment, offset=tail.offset + length, lines=tail.lines + 1)
 
@@ -156,5 +156,5 @@ def is_torn(rest: bytes) -> bool:
 
 def _keep_aside(path: Path, rest: bytes, offset: int) -> Path:
     torn = path.with_name(f"{path.stem}-{offset}.torn")
-    append_bytes(torn, rest, 0)
+    write_durably(torn, rest)
     return torn
