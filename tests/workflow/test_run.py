@@ -2,14 +2,11 @@
 
 import asyncio
 import dataclasses
-import re
 from datetime import timedelta
 from types import ModuleType
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from careplane import governance
 from careplane.apps.template import render_prompt
@@ -17,7 +14,7 @@ from careplane.errors import InputError, Refused, UpstreamError
 from careplane.records.model import ModelReply, ModelRequest, texts
 from careplane.workflow import Runtime, find_runs, load_run, preview, run_event
 from careplane.workflow.context import read_context
-from careplane.workflow.prompt import model_request, neutralise
+from careplane.workflow.prompt import model_request
 
 
 def request_of(runtime: Runtime, installation: ModuleType, **changes: str | None) -> ModelRequest:
@@ -40,13 +37,6 @@ def test_message_is_quoted_and_cannot_forge_the_prompt(runtime: Runtime, install
     assert user.count("</message>") == 1
     assert "TASK:" not in user
     assert user.index("When is my next") < user.index("</message>") < user.index("<sources>")
-
-
-@given(st.text(alphabet="<>/[]0123456789 ,\nTASK:-user message sources", max_size=200))
-def test_neutralised_text_has_no_marks(text: str) -> None:
-    quiet = neutralise(text)
-    assert not re.search(r"[<>]|\[\d[\d,\s]*\]|---user---", quiet)
-    assert not re.search(r"\b(TASK|LANGUAGE):", quiet, re.IGNORECASE)
 
 
 def test_other_patients_and_restricted_resources_are_left_out(runtime: Runtime, installation: ModuleType) -> None:

@@ -1,21 +1,11 @@
 """From context to the request that goes to the gateway. What comes from the chart or a patient is quoted as data."""
 
-import re
-
 from careplane.apps.template import render_prompt
 from careplane.records.app import App
 from careplane.records.model import ModelRequest
 from careplane.records.run import Event, Source
+from careplane.shield.guards import neutralise
 from careplane.workflow.context import MESSAGE, Context
-
-_CITATION = re.compile(r"\[(\d[\d,\s]*)\]")
-_DIRECTIVE = re.compile(r"\b(TASK|LANGUAGE):", re.IGNORECASE)
-
-
-def neutralise(text: str) -> str:
-    """Untrusted text that can no longer pose as a part of the prompt: no markers, no citations, no directives."""
-    text = text.replace("<", "‹").replace(">", "›").replace("---user---", "- user -")
-    return _DIRECTIVE.sub(r"\1 -", _CITATION.sub(r"(\1)", text)).strip()
 
 
 def model_request(app: App, event: Event, context: Context, run: str) -> ModelRequest:
