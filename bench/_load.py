@@ -58,12 +58,6 @@ class Streams:
     failed: int = 0
 
 
-Bodies = Callable[[], bytes | None]
-"""The next body to send; None when there is none."""
-
-Check = Callable[[bytes, "Reply"], None]
-
-
 def percentile(values: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile of some values; 0 for none."""
     ordered = sorted(values)
@@ -124,27 +118,18 @@ def request_bytes(asked: Asked, body: bytes | None = None) -> bytes:
     return head.encode() + sent
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One reply as it came; ``head`` is its status line and headers."""
-
-    status: int
-    head: bytes
-    body: bytes
-
-
-async def read_reply(reader: asyncio.StreamReader) -> Reply:
-    """One reply, with a Content-Length or chunked."""
-    head = await reader.readuntil(b"\r\n\r\n")
+async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and body of one reply, with a Content-Length or chunked."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
     status = int(head[9:12])
-    if b"transfer-encoding: chunked" not in head.lower():
-        found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
-        return Reply(status, head, await reader.readexactly(int(found[1]) if found else 0))
+    if b"transfer-encoding: chunked" not in head:
+        found = re.search(rb"content-length: *(\d+)", head)
+        return status, await reader.readexactly(int(found[1]) if found else 0)
     body = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
         body += (await reader.readexactly(size + 2))[:-2]
     await reader.readuntil(b"\r\n")
-    return Reply(status, head, body)
+    return status, body
 
 
 async def streams(asked: Asked, count: int, seconds: float) -> Streams:
@@ -219,15 +204,18 @@ async def _one_stream(asked: Asked, found: Streams, stop: float) -> None:
     await stream.ended
 
 
-async def ask_each(asked: Asked, bodies: Bodies, check: Check, connections: int) -> int:
-    """Send each body over so many connections, and ``check(body, reply)`` every reply that came whole.
+async def ask_each(
+    asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None], connections: int
+) -> int:
+    """Send each body of ``bodies`` (until it gives None) over so many connections; ``check(body, status, reply)``.
 
-    Returns how many times a connection broke. It is opened again while the server listens, ten times at most.
+    Returns how many connections broke off; a broken one is opened again as long as the server takes it.
     """
-    return sum(await asyncio.gather(*(_asker(asked, bodies, check) for _ in range(connections))))
+    broken = await asyncio.gather(*(_asker(asked, bodies, check) for _ in range(connections)))
+    return sum(broken)
 
 
-async def _asker(asked: Asked, bodies: Bodies, check: Check) -> int:
+async def _asker(asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None]) -> int:
     broken = 0
     while broken < RETRIES:
         try:
@@ -241,17 +229,15 @@ async def _asker(asked: Asked, bodies: Bodies, check: Check) -> int:
     return broken
 
 
-async def _ask_on_one(asked: Asked, bodies: Bodies, check: Check) -> None:
-    """Ask over one connection until there is nothing left to ask, or the server closes it after a reply."""
+async def _ask_on_one(
+    asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None]
+) -> None:
+    """Ask over one connection until there is nothing left to ask."""
     parts = urlsplit(asked.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         while (body := bodies()) is not None:
             writer.write(request_bytes(asked, body))
-            reply = await read_reply(reader)
-            check(body, reply)
-            if b"\r\nconnection: close" in reply.head.lower():
-                writer.close()
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            check(body, *await read_reply(reader))
     finally:
         writer.close()

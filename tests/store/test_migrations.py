@@ -74,12 +74,12 @@ def test_failed_migration_rolls_back_whole(home: Path) -> None:
 def test_existing_file_is_backed_up_before_it_is_migrated(
     sqlite_store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("careplane.store.migrate.HEAD", "0002")
+    monkeypatch.setattr("careplane.store.migrate.HEAD", "next")
     monkeypatch.setattr("careplane.store.migrate._migrate", lambda engine: None)
     with sqlite_store.write() as connection:
         connection.execute(text("INSERT INTO goals (id, year, body) VALUES ('g', 2026, '{}')"))
     upgrade(sqlite_store.engine)
-    (copy,) = home.glob("careplane.db.before-0002-from-0001")
+    (copy,) = home.glob(f"careplane.db.before-next-from-{shipped.HEAD}")
     assert copy.stat().st_mode & 0o777 == 0o600
     saved = open_engine(f"sqlite:///{copy}")
     with saved.connect() as connection:

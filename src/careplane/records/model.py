@@ -31,7 +31,6 @@ class ModelRequest(Record, frozen=True):
     body: JSON
     policy: str
     surrogates: Literal["realistic", "bracketed"] = "bracketed"
-    dates: Literal["surrogate", "shifted"] = "surrogate"
     run: str | None = None
     site: str | None = None
     patient: str | None = None

@@ -106,6 +106,15 @@ kill_switches = Table(
     Column("by", String, nullable=False),
     Column("reason", Text, nullable=False),
 )
+shared_limits = Table(
+    "shared_limits",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subject", String, nullable=False, index=True),
+    Column("period", String, nullable=False),
+    _body(),
+)
 
 # evidence
 plans = Table(
