@@ -58,6 +58,12 @@ class Streams:
     failed: int = 0
 
 
+Bodies = Callable[[], bytes | None]
+"""The next body to send; None when there is none."""
+
+Check = Callable[[bytes, "Reply"], None]
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile of some values; 0 for none."""
     ordered = sorted(values)
@@ -118,18 +124,27 @@ def request_bytes(asked: Asked, body: bytes | None = None) -> bytes:
     return head.encode() + sent
 
 
-async def read_reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Status and body of one reply, with a Content-Length or chunked."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+@dataclass(frozen=True)
+class Reply:
+    """One reply as it came; ``head`` is its status line and headers."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+
+async def read_reply(reader: asyncio.StreamReader) -> Reply:
+    """One reply, with a Content-Length or chunked."""
+    head = await reader.readuntil(b"\r\n\r\n")
     status = int(head[9:12])
-    if b"transfer-encoding: chunked" not in head:
-        found = re.search(rb"content-length: *(\d+)", head)
-        return status, await reader.readexactly(int(found[1]) if found else 0)
+    if b"transfer-encoding: chunked" not in head.lower():
+        found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        return Reply(status, head, await reader.readexactly(int(found[1]) if found else 0))
     body = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
         body += (await reader.readexactly(size + 2))[:-2]
     await reader.readuntil(b"\r\n")
-    return status, body
+    return Reply(status, head, body)
 
 
 async def streams(asked: Asked, count: int, seconds: float) -> Streams:
@@ -204,18 +219,15 @@ async def _one_stream(asked: Asked, found: Streams, stop: float) -> None:
     await stream.ended
 
 
-async def ask_each(
-    asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None], connections: int
-) -> int:
-    """Send each body of ``bodies`` (until it gives None) over so many connections; ``check(body, status, reply)``.
+async def ask_each(asked: Asked, bodies: Bodies, check: Check, connections: int) -> int:
+    """Send each body over so many connections, and ``check(body, reply)`` every reply that came whole.
 
-    Returns how many connections broke off; a broken one is opened again as long as the server takes it.
+    Returns how many times a connection broke. It is opened again while the server listens, ten times at most.
     """
-    broken = await asyncio.gather(*(_asker(asked, bodies, check) for _ in range(connections)))
-    return sum(broken)
+    return sum(await asyncio.gather(*(_asker(asked, bodies, check) for _ in range(connections))))
 
 
-async def _asker(asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None]) -> int:
+async def _asker(asked: Asked, bodies: Bodies, check: Check) -> int:
     broken = 0
     while broken < RETRIES:
         try:
@@ -229,15 +241,17 @@ async def _asker(asked: Asked, bodies: Callable[[], bytes | None], check: Callab
     return broken
 
 
-async def _ask_on_one(
-    asked: Asked, bodies: Callable[[], bytes | None], check: Callable[[bytes, int, bytes], None]
-) -> None:
-    """Ask over one connection until there is nothing left to ask."""
+async def _ask_on_one(asked: Asked, bodies: Bodies, check: Check) -> None:
+    """Ask over one connection until there is nothing left to ask, or the server closes it after a reply."""
     parts = urlsplit(asked.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         while (body := bodies()) is not None:
             writer.write(request_bytes(asked, body))
-            check(body, *await read_reply(reader))
+            reply = await read_reply(reader)
+            check(body, reply)
+            if b"\r\nconnection: close" in reply.head.lower():
+                writer.close()
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     finally:
         writer.close()

@@ -24,6 +24,7 @@ TARGET_CORE = "0"
 CHAT = "/v1/chat/completions"
 UPSTREAM = ("uvloop==0.23.0",)
 START_S = 120
+LITELLM_KEY = "sk-bench-0f6e1c5d9a7b4e2f8c3d"  # it refuses to start without one; this server listens on loopback only
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _nginx_conf(folder: Path, name: str, http: str) -> tuple[str, ...]:
     temp = "".join(
         f"{kind}_temp_path {folder}/{name}-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.conf"
     path.write_text(
         f"daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.err; worker_processes 1;\n"
@@ -133,14 +135,19 @@ def live_upstream(port: int, *options: str) -> Target:
     return Target("upstream", (str(python), str(script), "--port", str(port), *options), port)
 
 
-def nginx(folder: Path, upstream: int) -> Target:
+def nginx_streaming(folder: Path, upstream: int) -> Target:
+    """The same, that passes each event on as it comes."""
+    return nginx(folder, upstream, "proxy_buffering off;")
+
+
+def nginx(folder: Path, upstream: int, options: str = "") -> Target:
     """A bare reverse proxy: the limit of what any gateway can reach."""
     port = free_port()
     http = (
         f"client_body_buffer_size 64k; upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; "
         f"keepalive_requests 100000000; }}\n"
         f"server {{ listen 127.0.0.1:{port} backlog=2048; location / {{ proxy_pass http://up; proxy_http_version 1.1; "
-        f'proxy_buffering off; proxy_set_header Connection ""; }} }}'
+        f'{options} proxy_set_header Connection ""; }} }}'
     )
     return Target("nginx", _nginx_conf(folder, "nginx", http), port, note="proxies bytes, nothing else")
 
@@ -149,17 +156,20 @@ def litellm(folder: Path, upstream: int) -> Target:
     """LiteLLM's proxy with one model behind it."""
     home = peer("litellm", LITELLM)
     port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
     config = folder / "litellm.yaml"
     config.write_text(
         "model_list:\n- model_name: mock\n  litellm_params:\n    model: openai/mock\n"
         f"    api_base: http://127.0.0.1:{upstream}/v1\n    api_key: sk-mock\n"
-        "litellm_settings:\n  telemetry: false\n  num_retries: 0\n  set_verbose: false\n",
+        "litellm_settings:\n  telemetry: false\n  num_retries: 0\n  set_verbose: false\n"
+        f"general_settings:\n  master_key: {LITELLM_KEY}\n",
         encoding="utf-8",
     )
     env = {"LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    env |= {"NO_DOCS": "True", "PYTHONOPTIMIZE": ""}
+    env |= {"NO_DOCS": "True"}
+    headers = {"authorization": f"Bearer {LITELLM_KEY}"}
     command = (str(home / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port))
-    return Target("litellm", (*command, "--num_workers", "1"), port, env, note="no key, no database, no record")
+    return Target("litellm", (*command, "--num_workers", "1"), port, env, headers, note="one master key, no record")
 
 
 def portkey(_folder: Path, upstream: int) -> Target:
@@ -178,6 +188,7 @@ def mlflow(folder: Path, upstream: int) -> Target:
     """MLflow's AI gateway with one endpoint."""
     home = peer("mlflow", MLFLOW)
     port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
     config = folder / "mlflow.yaml"
     config.write_text(
         "endpoints:\n- name: mock\n  endpoint_type: llm/v1/chat\n  model:\n    provider: openai\n    name: mock\n"

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 EXPORTED = {
     "careplane.ledger": [
-        *("CheckedFacts", "FreeText", "Head", "Ledger", "LedgerRecord", "Prepared"),
+        *("CheckedFacts", "FreeText", "Head", "Ledger", "LedgerRecord", "Prepared", "Query"),
         *("open_ledger", "prepare", "torn_files", "verify"),
     ],
     "careplane.store": ["Store", "count", "fetch", "find", "insert_new", "open_store", "save", "stamp"],

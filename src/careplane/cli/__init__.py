@@ -18,7 +18,7 @@ from careplane.errors import CareplaneError
 COMMANDS: dict[str, str] = {
     "app": "The apps: new, check, list, show, try, schema.",
     "demo": "Run the whole journey on a synthetic health system.",
-    "ledger": "The audit ledger: verify, show.",
+    "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",
     "serve": "Serve the console and the gateway.",

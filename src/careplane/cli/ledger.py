@@ -1,6 +1,7 @@
-"""``careplane ledger``: verify the audit chain, show records."""
+"""``careplane ledger``: verify the audit chain, show records; its other commands stand in files beside this one."""
 
 import json
+import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,15 +9,18 @@ from pathlib import Path
 import click
 import msgspec
 
-from careplane.errors import LedgerBroken, NotFound
-from careplane.ledger import Head, LedgerRecord, open_ledger, torn_files
+from careplane.cli.ledger_folder import home_option, ledger_folder, opened
+from careplane.cli.ledger_proofs import anchor, check_proof, compress, prove, public_key
+from careplane.errors import LedgerBroken
+from careplane.ledger import Head, LedgerRecord, torn_files
 from careplane.ledger import verify as verify_chain
-from careplane.settings import read_settings
+from careplane.ledger.proofs import read_heads
+from careplane.ledger.signing import read_public_key
 
 
 @click.group()
 def command() -> None:
-    """The audit ledger: append-only, hash-chained, sealed.
+    """The audit ledger: append-only, hash-chained, signed.
 
     \b
     Example:
@@ -25,40 +29,61 @@ def command() -> None:
     """
 
 
+for _inner in (anchor, check_proof, compress, prove, public_key):
+    command.add_command(_inner)
+
+
 @command.command()
-@click.option("--home", help="Folder of this installation.")
+@home_option
+@click.option(
+    "--anchor", "anchors", multiple=True, type=click.Path(path_type=Path), help="File of tree heads kept outside."
+)
+@click.option("--public-key", type=click.Path(path_type=Path), help="Key that signed them (PEM), instead of our own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(home: str | None, as_json: bool) -> None:
+def verify(home: str | None, anchors: tuple[Path, ...], public_key: Path | None, as_json: bool) -> None:
     """Walk the whole chain; exit 1 and say where if it does not hold.
+
+    With --anchor, a ledger that was rewritten by somebody with its key, cut, or
+    put back from an old copy is noticed too.
 
     \b
     Example:
       careplane ledger verify --json
+      careplane ledger verify --anchor /mnt/worm/careplane.anchors
     """
-    folder = _folder(home)
+    folder = ledger_folder(home)
+    heads = [head for path in anchors for head in read_heads(path)]
+    key = read_public_key(public_key) if public_key else None
     try:
-        head = verify_chain(folder)
+        with click.progressbar(
+            length=0, label="Verifying", file=sys.stderr, hidden=as_json or not sys.stderr.isatty(), show_eta=False,
+            show_percent=False, show_pos=True,
+        ) as bar:  # fmt: skip
+            head = verify_chain(folder, heads, key, bar.update)
     except LedgerBroken as error:
         if not as_json:
             raise
         place = {"seq": error.seq, "file": error.file, "line": error.line, "what": error.message}
         click.echo(json.dumps({"verified": False, **place}))
         raise click.exceptions.Exit(1) from error
-    _print_verified(folder, head, as_json)
+    _print_verified(folder, head, len(heads), as_json)
 
 
-def _print_verified(folder: Path, head: Head, as_json: bool) -> None:
+def _print_verified(folder: Path, head: Head, anchors: int, as_json: bool) -> None:
     torn = [path.name for path in torn_files(folder)]
     if as_json:
-        click.echo(json.dumps({"verified": True, "records": head.seq, "head": head.hash, "torn": torn}))
+        told = {"verified": True, "records": head.seq, "head": head.hash, "anchors": anchors, "torn": torn}
+        click.echo(json.dumps(told))
         return
     click.echo(f"The ledger verifies: {head.seq} records.\nHead  {head.hash}")
+    if anchors:
+        click.echo(f"It begins with what was anchored ({anchors} tree {'head' if anchors == 1 else 'heads'}).")
     for name in torn:
         click.echo(f"Kept aside after a crash, never acknowledged: {name}")
 
 
 @command.command()
-@click.option("--home", help="Folder of this installation.")
+@home_option
 @click.option("--run", help="Only records of this run.")
 @click.option("--kind", help="Only records of this kind, such as model.called.")
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many, newest last.")
@@ -70,10 +95,7 @@ def show(home: str | None, run: str | None, kind: str | None, last: int, as_json
     Example:
       careplane ledger show --kind model.called --last 3
     """
-    folder = _folder(home)
-    if not folder.is_dir():
-        raise NotFound(f"There is no ledger in {folder}.")
-    for record in deque(open_ledger(folder).records(run=run, kind=kind), maxlen=last):
+    for record in deque(opened(home).records(run=run, kind=kind), maxlen=last):
         if as_json:
             click.echo(msgspec.json.encode(record).decode())
         else:
@@ -86,8 +108,3 @@ def _lines(record: LedgerRecord) -> Iterator[str]:
     text = "  ".join(f"{name}={value}" for name, value in about.items() if value is not None)
     if text:
         yield click.wrap_text(text, width=80, initial_indent=" " * 9, subsequent_indent=" " * 9)
-
-
-def _folder(home: str | None) -> Path:
-    settings = read_settings(home=home) if home else read_settings()
-    return settings.home / "ledger"

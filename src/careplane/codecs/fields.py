@@ -15,7 +15,7 @@ Check = Callable[[Any, str], Any]
 DROP = object()
 """What a check gives when the field is fine and has no place in the canonical form."""
 
-MAX_NAME = 64
+MAX_NAME = 128
 
 
 def text(value: object, field: str) -> str:
@@ -36,7 +36,7 @@ def tool_name(value: object, field: str) -> str:
     """The name of a function: what every provider accepts."""
     given = text(value, field)
     if not (0 < len(given) <= MAX_NAME and given.isascii() and given.replace("_", "a").replace("-", "a").isalnum()):
-        raise InputError("must be 1 to 64 letters, digits, '_' or '-'", field=field)
+        raise InputError("must be 1 to 128 letters, digits, '_' or '-'", field=field)
     return given
 
 
@@ -134,10 +134,12 @@ def read_fields(given: Mapping[str, Any], checks: Mapping[str, Check], where: st
     """
     out: JSON = {}
     for name, value in given.items():
+        if value is None:
+            continue
         check = checks.get(name)
         if check is None:
             raise unknown(name, where)
-        if value is not None and (kept := check(value, where + name)) is not DROP:
+        if (kept := check(value, where + name)) is not DROP:
             out[name] = kept
     return out
 

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from careplane.errors import LedgerBroken, LedgerError, SettingsError
-from careplane.ledger.chain import Head, LedgerRecord, Prepared, prepare, quoted, read_line
+from careplane.ledger.chain import Head, LedgerRecord, Prepared, prepare, quoted
 from careplane.ledger.facts import CheckedFacts, Scalar
 from careplane.ledger.headfile import Tail, head_path, read_head, write_head
 from careplane.ledger.keyring import LedgerKey, draft_key, key_path, read_key
 from careplane.ledger.queueing import BatchQueue, Waiting
+from careplane.ledger.search import Query, find
 from careplane.ledger.segments import locked, segment_numbers, segment_path, sync_folder, tail_line
 from careplane.ledger.writing import Writer
 
@@ -125,28 +126,25 @@ class Ledger:
 
     def records(self, run: str | None = None, kind: str | None = None) -> Iterator[LedgerRecord]:
         """The records in order, as a stream; with ``run`` or ``kind`` only those."""
-        wanted = [quoted(text) for text in (run, kind) if text is not None]
-        for line in self._lines():
-            if all(text in line for text in wanted):
-                record = read_line(line)
-                if run in (None, record.run) and kind in (None, record.kind):
-                    yield record
+        return self.find(Query(run=run, kind=kind))
 
-    def _lines(self) -> Iterator[bytes]:
-        tail = read_head(self.folder, self._key)
-        for number in segment_numbers(self.folder):
-            if number > tail.segment:
-                return
-            rest = tail.offset if number == tail.segment else -1
-            with segment_path(self.folder, number).open("rb") as file:
-                while rest != 0 and (line := file.readline(rest)):
-                    yield line
-                    rest = max(rest - len(line), -1) if rest > 0 else rest
+    def find(self, query: Query) -> Iterator[LedgerRecord]:
+        """The records that match a query, in order, as a stream.
+
+        Raises:
+            LedgerBroken: the ledger cannot be read.
+        """
+        return find(self.folder, self.tail, query)
 
     @property
     def head(self) -> Head:
         """The last record that is acknowledged."""
-        return read_head(self.folder, self._key).head
+        return self.tail.head
+
+    @property
+    def tail(self) -> Tail:
+        """The last record that is acknowledged, and its place in the files."""
+        return read_head(self.folder, self._key)
 
     def pseudonym(self, value: str) -> str:
         """A stand-in for a reference: stable within this installation, meaningless without its key."""

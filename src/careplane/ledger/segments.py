@@ -1,11 +1,13 @@
 """The files of a ledger: segments, their lock, appending durably, and settling what a crash left behind."""
 
 import contextlib
+import errno
 import fcntl
+import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from careplane.errors import LedgerBroken, LedgerError
 from careplane.ledger.chain import MAX_LINE, Head, follow
@@ -19,9 +21,35 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.jsonl"
 
 
+def packed_path(folder: Path, number: int) -> Path:
+    """The file of a closed segment that was compressed."""
+    return folder / f"{number:06d}.jsonl.gz"
+
+
 def segment_numbers(folder: Path) -> list[int]:
-    """The segments that exist, in order."""
-    return sorted(int(path.stem) for path in folder.glob("[0-9]" * 6 + ".jsonl"))
+    """The segments that exist, compressed ones included, in order."""
+    return sorted({int(path.name[:6]) for path in folder.glob("[0-9]" * 6 + ".jsonl*") if path.suffix != ".new"})
+
+
+def open_segment(folder: Path, number: int) -> BinaryIO:
+    """Open a segment to read its lines, compressed or not.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    plain = segment_path(folder, number)
+    for _ in range(2):  # it may be compressed between two looks
+        with contextlib.suppress(FileNotFoundError):
+            return plain.open("rb")
+        with contextlib.suppress(FileNotFoundError):
+            return cast(BinaryIO, gzip.open(packed_path(folder, number), "rb"))
+    raise FileNotFoundError(errno.ENOENT, "the segment is missing", str(plain))
+
+
+def place_of(folder: Path, number: int) -> Path:
+    """The file in which a segment stands, to name it in a message."""
+    packed = packed_path(folder, number)
+    return packed if packed.exists() and not segment_path(folder, number).exists() else segment_path(folder, number)
 
 
 def torn_files(folder: Path) -> list[Path]:

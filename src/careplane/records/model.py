@@ -31,6 +31,7 @@ class ModelRequest(Record, frozen=True):
     body: JSON
     policy: str
     surrogates: Literal["realistic", "bracketed"] = "bracketed"
+    dates: Literal["surrogate", "shifted"] = "surrogate"
     run: str | None = None
     site: str | None = None
     patient: str | None = None

@@ -5,7 +5,7 @@ Output checks of drafts are in :mod:`careplane.shield.checks`.
 """
 
 from careplane.shield.identifiers import Identifier, known_identifiers
-from careplane.shield.protection import Protected, protect
+from careplane.shield.protection import Protected, Shield, protect
 from careplane.shield.restoring import Restorer
 
-__all__ = ["Identifier", "Protected", "Restorer", "known_identifiers", "protect"]
+__all__ = ["Identifier", "Protected", "Restorer", "Shield", "known_identifiers", "protect"]

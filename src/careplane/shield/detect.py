@@ -1,99 +1,121 @@
 """Finding identifiers in a text: what the chart names first, then patterns."""
 
+import secrets
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
-import ahocorasick_rs
+import orjson
 
 from careplane.errors import ShieldError
 from careplane.records import JSON
-from careplane.shield.folding import Folded, fold, fold_key
+from careplane.shield.decoding import decoded, widened
+from careplane.shield.folding import Folded
 from careplane.shield.identifiers import Identifier, known_identifiers
-from careplane.shield.patterns import find_patterns
-from careplane.shield.spans import Category, Span, disjoint
+from careplane.shield.known import Known
+from careplane.shield.patterns import Signs, find_patterns
+from careplane.shield.spans import Finder, Span, layered
 
-_COMMON_WORDS = frozenset(
-    {
-        "may",
-        "will",
-        "hope",
-        "grace",
-        "rose",
-        "mark",
-        "art",
-        "bill",
-        "sue",
-        "pat",
-        "drew",
-        "van",
-        "long",
-        "young",
-        "white",
-    }
-    | {
-        "black",
-        "brown",
-        "green",
-        "gray",
-        "day",
-        "love",
-        "price",
-        "wood",
-        "rich",
-        "small",
-        "short",
-        "best",
-        "case",
-        "page",
-    }
-)
-"""Names that are everyday words: alone they count only when written with a capital inside a sentence."""
+_DEPTH = 3
+"""So many encodings around each other are read through."""
 
 
-def detector_for(chart: Sequence[JSON]) -> "Detector":
-    """The detector of a chart.
+class Detector:
+    """Finds the identifiers of one chart; built once per chart, used for every text of it, by any thread."""
+
+    def __init__(self, identifiers: Sequence[Identifier], *, tagger: bool = True, more: Sequence[Finder] = ()) -> None:
+        """``tagger``: whether the trained tagger looks for people and places that nothing else names.
+
+        ``more`` are further detectors; what they find counts after everything else.
+        """
+        self._known = Known(identifiers)
+        self._tagger = tagger
+        self._more = tuple(more)
+
+    def find(self, text: str) -> list[Span]:
+        """All identifiers of a text, in order, without overlap."""
+        folded = Folded(text)
+        known, patterns = self._layers(folded, 0)
+        return layered(text, known, patterns, *(finder(text) for finder in self._more))
+
+    def _layers(self, folded: Folded, depth: int) -> tuple[list[Span], list[Span]]:
+        signs = Signs(folded.octets)
+        known = self._known.find(folded, signs.disguises)
+        patterns = list(find_patterns(folded, signs))
+        if depth < _DEPTH and any(sign.startswith("encoded") for sign in signs.disguises):
+            for inner, layer in zip(self._read_through(folded, depth + 1), (known, patterns), strict=True):
+                layer += inner
+        return known, patterns
+
+    def _read_through(self, folded: Folded, depth: int) -> Iterator[list[Span]]:
+        """What lies behind encodings, layer by layer, at its place in the text that ``folded`` was made of."""
+        view = decoded(folded.plain)
+        if view is None:
+            return iter(([], []))
+        text, offsets = view
+        return (
+            [
+                Span(
+                    *folded.place(*widened(folded.plain, *offsets.source(span.start, span.end))),
+                    span.category,
+                    span.entity,
+                    span.known,
+                )
+                for span in layer
+            ]
+            for layer in self._layers(Folded(text), depth)
+        )
+
+
+class Detectors:
+    """The detectors of the charts in use, so that a busy encounter pays for building one only once.
+
+    Bounded in number and age; keyed by a keyed digest, so nothing of a chart serves as a key.
+    """
+
+    def __init__(self, size: int = 128, seconds: float = 900.0) -> None:
+        self._size = size
+        self._seconds = seconds
+        self._secret = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._made: OrderedDict[tuple[bytes, bool], tuple[float, Detector]] = OrderedDict()
+
+    def of(self, chart: Sequence[JSON], *, tagger: bool = True) -> Detector:
+        """The detector of a chart.
+
+        Raises:
+            ShieldError: a resource is not of the shape that FHIR gives it; the message quotes no value.
+        """
+        try:
+            content = orjson.dumps(chart)
+        except TypeError:
+            raise ShieldError("The chart is not JSON, so nothing left.") from None
+        key = (blake2b(content, key=self._secret, digest_size=16).digest(), tagger)
+        now = time.monotonic()
+        with self._lock:
+            while self._made and (oldest := next(iter(self._made.values())))[0] < now - self._seconds:
+                self._made.popitem(last=False)
+                del oldest
+            if key in self._made:
+                self._made[key] = (now, self._made.pop(key)[1])
+                return self._made[key][1]
+        made = Detector(known_identifiers(chart), tagger=tagger)
+        with self._lock:
+            self._made[key] = (now, made)
+            while len(self._made) > self._size:
+                self._made.popitem(last=False)
+        return made
+
+
+_detectors = Detectors()
+
+
+def detector_for(chart: Sequence[JSON], *, tagger: bool = True) -> Detector:
+    """The detector of a chart, kept for the next text of it.
 
     Raises:
         ShieldError: a resource is not of the shape that FHIR gives it; the message quotes no value.
     """
-    try:
-        return Detector(known_identifiers(chart))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ShieldError(f"The chart could not be read ({type(error).__name__}).") from None
-
-
-class Detector:
-    """Finds the identifiers of one chart; built once per chart, used for every text of it."""
-
-    def __init__(self, identifiers: Sequence[Identifier]) -> None:
-        owners: dict[str, tuple[Category, str]] = {}
-        for identifier in identifiers:
-            for variant in sorted(identifier.variants):
-                key = fold_key(variant)
-                if len(key) >= 3:
-                    owners.setdefault(key, (identifier.category, identifier.entity))
-        self._keys = sorted(owners)
-        self._owners = [owners[key] for key in self._keys]
-        self._matcher = ahocorasick_rs.AhoCorasick(self._keys) if self._keys else None
-
-    def find(self, text: str) -> list[Span]:
-        """All identifiers of a text, in order, without overlap."""
-        folded = fold(text)
-        return disjoint((*self._known(folded), *find_patterns(folded)))
-
-    def _known(self, folded: Folded) -> Iterator[Span]:
-        if self._matcher is None:
-            return
-        for index, start, end in self._matcher.find_matches_as_indexes(folded.lower, overlapping=True):
-            if not _whole_word(folded.lower, start, end):
-                continue
-            if self._keys[index] in _COMMON_WORDS and not folded.text[start].isupper():
-                continue
-            category, entity = self._owners[index]
-            first, last = folded.original(start, end)
-            yield Span(first, last, category, entity, known=True)
-
-
-def _whole_word(text: str, start: int, end: int) -> bool:
-    before = text[start - 1] if start else " "
-    after = text[end] if end < len(text) else " "
-    return not (before.isalnum() and text[start].isalnum()) and not (after.isalnum() and text[end - 1].isalnum())
+    return _detectors.of(chart, tagger=tagger)

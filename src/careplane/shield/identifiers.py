@@ -1,14 +1,16 @@
 """The identifiers that a chart names: what the shield looks for first.
 
 Read from FHIR R4 resources: Patient with contacts, RelatedPerson, Practitioner, Organization, Location, Coverage,
-Account, Device, and the patients' own ids. 45 CFR 164.514(b)(2) covers the individual, relatives, employers and
-household members; clinicians and places are covered here as well.
+Account, Device, Encounter and Appointment dates, the patients' own ids, and the people and places that references
+name. 45 CFR 164.514(b)(2) covers the individual, relatives, employers and household members; clinicians and
+places are covered here as well.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from careplane.errors import ShieldError
 from careplane.records import JSON
 from careplane.shield import variants
 from careplane.shield.spans import Category
@@ -23,133 +25,221 @@ class Identifier:
     variants: frozenset[str]
 
 
-_BY_TYPE: Mapping[str, Category] = {"MR": "MRN", "SS": "SSN", "DL": "LICENSE", "MD": "LICENSE", "MB": "PLAN"}
-_BY_SYSTEM: tuple[tuple[str, Category], ...] = (("us-ssn", "SSN"), ("mrn", "MRN"), ("us-npi", "LICENSE"))
-_TELECOM: Mapping[str, tuple[Category, Callable[[str], Iterator[str]]]] = {
+_BY_TYPE: Mapping[str, Category] = {
+    "MR": "MRN", "SS": "SSN", "SB": "SSN", "DL": "LICENSE", "MD": "LICENSE", "NPI": "LICENSE", "DEA": "LICENSE",
+    "MB": "PLAN",
+    "SN": "PLAN", "MC": "PLAN", "MA": "PLAN", "AN": "ACCOUNT", "AC": "ACCOUNT", "VN": "OTHERID", "PPN": "LICENSE",
+    "SNO": "DEVICE",
+}  # fmt: skip
+_BY_SYSTEM: tuple[tuple[str, Category], ...] = (
+    ("us-ssn", "SSN"), ("ssn", "SSN"), ("mrn", "MRN"), ("us-npi", "LICENSE"), ("us-mbi", "PLAN"), ("medicare", "PLAN"),
+    ("us-dea", "LICENSE"), ("license", "LICENSE"), ("account", "ACCOUNT"),
+)  # fmt: skip
+_Forms = Callable[[str], Iterable[str]]
+_TELECOM: Mapping[str, tuple[Category, _Forms]] = {
     "phone": ("PHONE", variants.phone_variants),
     "fax": ("PHONE", variants.phone_variants),
     "sms": ("PHONE", variants.phone_variants),
     "pager": ("PHONE", variants.phone_variants),
-    "email": ("EMAIL", lambda text: iter((text,))),
-    "url": ("URL", lambda text: iter((text,))),
+    "email": ("EMAIL", variants.email_variants),
+    "url": ("URL", variants.url_variants),
 }
 _PEOPLE = frozenset({"Patient", "RelatedPerson", "Practitioner", "Person"})
 _PLACES = frozenset({"Organization", "Location"})
+_NUMBERED: Mapping[str, tuple[Category, tuple[str, ...]]] = {
+    "Coverage": ("PLAN", ("subscriberId", "policyNumber", "dependent")),
+    "Account": ("ACCOUNT", ()),
+    "Device": ("DEVICE", ("serialNumber", "lotNumber", "distinctIdentifier")),
+}
+_SHORT = 4
+"""A number or the name of a place with fewer characters would be found everywhere."""
 
 
 def known_identifiers(chart: Sequence[JSON]) -> tuple[Identifier, ...]:
     """The identifiers of all resources of a chart.
 
     Raises:
-        TypeError, AttributeError: a resource is not of the shape that FHIR gives it.
+        ShieldError: a resource is not of the shape that FHIR gives it; says where, and quotes no value.
     """
     found: list[Identifier] = []
     for i, resource in enumerate(chart):
-        kind = resource.get("resourceType", "")
-        entity = f"{kind}{i}"
-        if kind in _PEOPLE:
-            found += _person(entity, resource, own_id=kind == "Patient")
-            contacts = resource.get("contact") or ()
-            found += [one for j, contact in enumerate(contacts) for one in _contact(f"{entity}.{j}", contact)]
-        elif kind in _PLACES:
-            found += _place(entity, resource)
-        else:
-            found += _thing(entity, kind, resource)
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            raise ShieldError(f"Resource {i + 1} of the chart is not a FHIR resource, so nothing left.")
+        found += _of_resource(f"{resource['resourceType']}{i}", _Element(resource, resource["resourceType"]))
     return tuple(identifier for identifier in found if identifier.variants)
 
 
-def _person(entity: str, resource: JSON, *, own_id: bool) -> Iterator[Identifier]:
-    names = resource.get("name") or ()
-    yield _made("NAME", entity, (variant for name in names for variant in _name(name)))
-    yield _made("DATE", f"{entity}.born", variants.date_variants(resource.get("birthDate") or ""))
-    yield _made("DATE", f"{entity}.died", variants.date_variants(resource.get("deceasedDateTime") or ""))
+class _Element:
+    """A JSON object of a chart, read with the types that FHIR gives its fields."""
+
+    __slots__ = ("_path", "json")
+
+    def __init__(self, json: JSON, path: str) -> None:
+        self.json = json
+        self._path = path
+
+    def text(self, field: str) -> str:
+        """A string; empty when it is absent."""
+        value = self.json.get(field)
+        if value is not None and not isinstance(value, str):
+            raise self._odd(field, "text")
+        return value or ""
+
+    def texts(self, field: str) -> list[str]:
+        """A list of strings; FHIR allows null in it."""
+        value = self.json.get(field)
+        values = [] if value is None else value
+        if not isinstance(values, list) or not all(isinstance(one, str | None) for one in values):
+            raise self._odd(field, "a list of texts")
+        return [one for one in values if one]
+
+    def many(self, field: str) -> "list[_Element]":
+        """A list of objects; a single one, as older charts give it, counts as a list of one."""
+        value = self.json.get(field)
+        values = [] if value is None else [value] if isinstance(value, dict) else value
+        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+            raise self._odd(field, "a list of objects")
+        return [_Element(one, f"{self._path}.{field}") for one in values]
+
+    def one(self, field: str) -> "_Element":
+        """An object; an empty one when it is absent."""
+        value = self.json.get(field)
+        if value is not None and not isinstance(value, dict):
+            raise self._odd(field, "an object")
+        return _Element(value or {}, f"{self._path}.{field}")
+
+    def _odd(self, field: str, wanted: str) -> ShieldError:
+        return ShieldError(f"The chart could not be read, so nothing left: {self._path}.{field} must be {wanted}.")
+
+
+def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
+    kind = resource.text("resourceType")
+    if kind in _PEOPLE:
+        yield from _person(entity, resource)
+        ident = resource.text("id")
+        if kind == "Patient" and len(ident) >= 6 and any(map(str.isdigit, ident)):
+            yield _made("OTHERID", f"{entity}.id", (ident,))
+        for j, contact in enumerate(resource.many("contact")):
+            yield from _person(f"{entity}.{j}", contact)
+            yield from _place_named(f"{entity}.{j}.of", contact.one("organization").text("display"))
+    elif kind in _PLACES:
+        yield from _place(entity, resource)
+    elif kind in _NUMBERED:
+        yield from _thing(entity, resource, *_NUMBERED[kind])
+    for field in ("period", "servicePeriod"):
+        if isinstance(resource.json.get(field), dict):
+            period = resource.one(field)
+            yield from (_dated(f"{entity}.{end}", period.text(end)) for end in ("start", "end"))
+    if kind == "Appointment":
+        yield _dated(f"{entity}.start", resource.text("start"))
+    yield from _referred(entity, resource.json)
+
+
+def _person(entity: str, resource: _Element) -> Iterator[Identifier]:
+    forms = (form for name in resource.many("name") for form in _name(name))
+    yield _made("NAME", entity, forms)
+    yield _dated(f"{entity}.born", resource.text("birthDate"))
+    yield _dated(f"{entity}.died", resource.text("deceasedDateTime"))
     yield from _telecoms(entity, resource)
     yield from _addresses(entity, resource)
     yield from _numbers(entity, resource)
-    ident = resource.get("id") or ""
-    if own_id and len(ident) >= 6 and any(char.isdigit() for char in ident):
-        yield _made("OTHERID", f"{entity}.id", (ident,))
 
 
-def _contact(entity: str, contact: JSON) -> Iterator[Identifier]:
-    yield from _person(entity, {**contact, "name": [contact["name"]] if contact.get("name") else []}, own_id=False)
+def _name(name: _Element) -> Iterator[str]:
+    given, family = name.texts("given"), name.text("family")
+    if given or family:
+        yield from variants.name_variants(given, family)
+    yield from variants.text_name_variants(name.text("text"))
 
 
-def _place(entity: str, resource: JSON) -> Iterator[Identifier]:
-    names = [resource.get("name"), *(resource.get("alias") or ())]
-    yield _made("GEO", entity, (name for name in names if name and len(name) >= 4))
+def _place(entity: str, resource: _Element) -> Iterator[Identifier]:
+    for name in (resource.text("name"), *resource.texts("alias")):
+        yield from _place_named(entity, name)
     yield from _telecoms(entity, resource)
     yield from _addresses(entity, resource)
+    yield from _numbers(entity, resource)
 
 
-def _thing(entity: str, kind: str, resource: JSON) -> Iterator[Identifier]:
-    if kind == "Coverage":
-        given = (resource.get("subscriberId"), resource.get("policyNumber"))
-        yield _made("PLAN", entity, (form for value in given if value for form in variants.number_variants(value)))
-        yield from _numbers(entity, resource, "PLAN")
-    elif kind == "Account":
-        yield from _numbers(entity, resource, "ACCOUNT")
-    elif kind == "Device":
-        marks = (resource.get("serialNumber"), resource.get("lotNumber"), resource.get("distinctIdentifier"))
-        yield _made("DEVICE", entity, (form for value in marks if value for form in variants.number_variants(value)))
-        yield from _numbers(entity, resource, "DEVICE")
-    elif kind == "Encounter":
-        period = resource.get("period") or {}
-        for end in ("start", "end"):
-            yield _made("DATE", f"{entity}.{end}", variants.date_variants(period.get(end) or ""))
+def _place_named(entity: str, name: str) -> Iterator[Identifier]:
+    if len(name) >= _SHORT:
+        yield _made("GEO", entity, variants.place_variants(name))
 
 
-def _name(name: JSON) -> Iterator[str]:
-    if name.get("family") or name.get("given"):
-        yield from variants.name_variants(name.get("given") or (), name.get("family") or "")
-    if name.get("text"):
-        yield from variants.text_name_variants(name["text"])
+def _thing(entity: str, resource: _Element, category: Category, fields: Sequence[str]) -> Iterator[Identifier]:
+    values = [resource.text(field) for field in fields]
+    values += [part.text("value") for part in resource.many("class") if category == "PLAN"]
+    for i, value in enumerate(values):
+        yield _numbered(category, f"{entity}.{i}", value)
+    yield from _numbers(entity, resource, category)
 
 
-def _telecoms(entity: str, resource: JSON) -> Iterator[Identifier]:
-    for i, telecom in enumerate(_list(resource.get("telecom"))):
-        known = _TELECOM.get(telecom.get("system", ""))
-        if known and telecom.get("value"):
-            category, forms = known
-            yield _made(category, f"{entity}.telecom{i}", forms(telecom["value"]))
+def _telecoms(entity: str, resource: _Element) -> Iterator[Identifier]:
+    for i, telecom in enumerate(resource.many("telecom")):
+        category, forms = _TELECOM.get(telecom.text("system"), ("OTHERID", _as_given))
+        yield _made(category, f"{entity}.telecom{i}", forms(telecom.text("value")))
 
 
-def _addresses(entity: str, resource: JSON) -> Iterator[Identifier]:
-    for i, address in enumerate(_list(resource.get("address"))):
-        lines = address.get("line") or ()
-        yield _made(
-            "STREET", f"{entity}.street{i}", (form for line in lines for form in variants.street_variants(line))
-        )
-        town, state, code = (address.get(part) or "" for part in ("city", "state", "postalCode"))
-        if town and state:
-            whole = (f"{town}, {state}", f"{town} {state}", f"{town}, {state} {code}", f"{town} {state} {code}")
-            yield _made("GEO", f"{entity}.town{i}", whole)
-        for part in ("city", "district", "postalCode"):
-            value = address.get(part) or ""
-            forms = (value, value[:5]) if part == "postalCode" else (value,)
-            yield _made("GEO", f"{entity}.{part}{i}", (form for form in forms if len(form) >= 3))
+def _as_given(text: str) -> tuple[str]:
+    return (text,)
 
 
-def _numbers(entity: str, resource: JSON, default: Category = "OTHERID") -> Iterator[Identifier]:
-    for i, identifier in enumerate(_list(resource.get("identifier"))):
-        value = identifier.get("value") or ""
-        if len(value) >= 4:
-            forms = variants.number_variants(value)
-            yield _made(_category(identifier, default), f"{entity}.number{i}", forms)
+def _addresses(entity: str, resource: _Element) -> Iterator[Identifier]:
+    for i, address in enumerate(resource.many("address")):
+        town, state, code = address.text("city"), address.text("state"), address.text("postalCode")
+        forms: dict[str, list[str]] = {"STREET": [], "GEO": []}
+        for category, form in variants.address_variants(address.texts("line"), town, state, code):
+            forms[category].append(form)
+        yield _made("STREET", f"{entity}.street{i}", forms["STREET"])
+        yield _made("GEO", f"{entity}.town{i}", [*forms["GEO"], address.text("district")])
+        yield _made("STREET", f"{entity}.address{i}", (address.text("text"),))
 
 
-def _category(identifier: JSON, default: Category) -> Category:
-    for coding in (identifier.get("type") or {}).get("coding") or ():
-        if coding.get("code") in _BY_TYPE:
-            return _BY_TYPE[coding["code"]]
-    system = (identifier.get("system") or "").lower()
+def _numbers(entity: str, resource: _Element, default: Category = "OTHERID") -> Iterator[Identifier]:
+    for i, identifier in enumerate(resource.many("identifier")):
+        yield _numbered(_category(identifier, default), f"{entity}.number{i}", identifier.text("value"))
+
+
+def _numbered(category: Category, entity: str, value: str) -> Identifier:
+    long_enough = sum(map(str.isalnum, value)) >= _SHORT
+    return _made(category, entity, variants.number_variants(value) if long_enough else ())
+
+
+def _category(identifier: _Element, default: Category) -> Category:
+    for coding in identifier.one("type").many("coding"):
+        known = _BY_TYPE.get(coding.text("code"))
+        if known:
+            return known
+    system = identifier.text("system").lower()
     return next((category for part, category in _BY_SYSTEM if part in system), default)
 
 
-def _list(value: Any) -> Sequence[JSON]:
-    """FHIR gives a list; Organization.contact-like elements of older charts give one object."""
-    return [value] if isinstance(value, dict) else value or ()
+def _dated(entity: str, value: str) -> Identifier:
+    return _made("DATE", entity, variants.date_variants(value))
+
+
+def _referred(entity: str, json: JSON) -> Iterator[Identifier]:
+    """People and places that references name by ``display``."""
+    pending: list[Any] = [json]
+    seen = 0
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            pending += [value for value in node.values() if isinstance(value, dict | list)]
+            display, reference = node.get("display"), node.get("reference")
+            if isinstance(display, str) and isinstance(reference, str):
+                seen += 1
+                yield from _displayed(f"{entity}.ref{seen}", reference, display)
+
+
+def _displayed(entity: str, reference: str, display: str) -> Iterator[Identifier]:
+    kind = reference.partition("?")[0].rpartition("/")[0].rpartition("/")[2] or reference.partition("?")[0]
+    if kind in _PEOPLE or kind == "PractitionerRole":
+        yield _made("NAME", entity, variants.text_name_variants(display))
+    elif kind in _PLACES:
+        yield from _place_named(entity, display)
 
 
 def _made(category: Category, entity: str, forms: Iterable[str]) -> Identifier:
-    return Identifier(category, entity, frozenset(form for form in forms if len(form.strip()) >= 3))
+    return Identifier(category, entity, frozenset(form for form in forms if form.strip()))

@@ -1,0 +1,67 @@
+"""Whether a word that is both a name of the chart and an everyday word (``white``, ``may``) means the person."""
+
+import re
+
+from careplane.shield.vocabulary import Word, vocabulary
+
+_BEFORE = re.compile(
+    r"(?:^|[^a-z])(?:m(?:r|rs|s|x|iss|ister|isses)|drs?|doctor|prof|professor|nurse|hi|hey|hello|dear|thanks"
+    r"|thank you|name is|name's|named|(?:morning|afternoon|evening|bye|goodbye|see you|welcome) ?,)[\s:.,]{0,3}$",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    r"(?:['\u2019]s\b|,? (?:is|was|has|had|reports?|reported|states?|stated|denies|denied|called|calls"
+    r"|presents?|presented|says?|said|feels?|felt|came|comes|returns?|returned|requests?|requested|will|did|does|wants?)\b"
+    r"|,? M\.?D\b|,? [A-Z]|[.,;)\n]|$)"
+)
+_INITIALS = re.compile(r"[A-Z]\.[ -]?(?:[A-Z]\.[ -]?)*[A-Z]\.?|[A-Z]{2,4}")
+_STARTS = frozenset(".!?:;\n\u2022-*#(\"'")
+
+
+def meant_as_name(key: str, text: str, start: int, end: int) -> bool:
+    """Whether ``text[start:end]``, which reads as the known name ``key``, is the name.
+
+    Several words together are; so is a word that is no everyday word. An everyday word has to be written or placed like
+    a name; initials have to be capitals.
+    """
+    if len(key.replace(" ", "")) <= 4 and all(len(part) == 1 for part in key.split()):
+        return _INITIALS.fullmatch(text[start:end]) is not None
+    if " " in key:
+        return _words_together(key, text[start:end])
+    flags = vocabulary().get(key, 0)
+    written = text[start:end]
+    if len(key) > 3 and not flags & (Word.FREQUENT | Word.COMMON):
+        return True
+    if len(key) == 3 and not flags & (Word.FREQUENT | Word.COMMON):
+        return written[0].isupper() or flags & Word.FIRST > 0
+    if _BEFORE.search(text[max(0, start - 24) : start]):
+        return True
+    if not written[0].isupper():
+        return not flags & Word.FREQUENT and _lower_case(text, start)
+    if written.isupper() and len(written) > 1 and _shouted(text, start, end):
+        return False
+    before = text[max(0, start - 4) : start].rstrip(" ")
+    if before and before[-1] not in _STARTS:
+        return True
+    return _AFTER.match(text, end) is not None
+
+
+def _words_together(key: str, written: str) -> bool:
+    """A first and a last name; one of them may be an initial, which then has a capital or a full stop."""
+    if all(len(part) > 1 for part in key.split()):
+        return True
+    letters = [part for part in re.split(r"[^A-Za-z']+", written) if len(part) == 1]
+    return not letters or all(part.isupper() for part in letters) or "." in written or written.islower()
+
+
+def _lower_case(text: str, at: int) -> bool:
+    """Whether a text writes names in lower case: hardly any capital around."""
+    around = text[max(0, at - 300) : at + 300]
+    return sum(map(str.isupper, around)) * 50 <= len(around)
+
+
+def _shouted(text: str, start: int, end: int) -> bool:
+    """Whether the line is in capitals, so that capitals say nothing."""
+    line = text[max(text.rfind("\n", 0, start) + 1, start - 60) : end + 40].split("\n")[0]
+    letters = [char for char in line if char.isalpha()]
+    return sum(map(str.isupper, letters)) > 0.8 * len(letters) and len(letters) > (end - start) + 3

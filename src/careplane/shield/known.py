@@ -1,0 +1,218 @@
+"""Finding what the chart names: one pass over the canonical text for all variants, then the words that are misspelt.
+
+Keys have a space at either end, so they match whole words only. Besides the variants there are keys for text that runs
+backwards; letters that were spaced out, broken over lines or replaced by digits are matched on other forms of the text.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+import ahocorasick_rs
+import re2
+
+from careplane.shield.evidence import meant_as_name
+from careplane.shield.folding import Folded, canonical, rewrite
+from careplane.shield.identifiers import Identifier
+from careplane.shield.spans import Category, Span
+from careplane.shield.vocabulary import everyday_words
+
+_Owner = tuple[Category, str]
+_UNSPACED_SCRIPTS = "\u2e80"
+"""From here on scripts write words without space between them."""
+_BROKEN = re.compile(r"\w[-=\u00ac] *\n")
+_LEADING = re.compile(r"[+(]*$")
+_LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
+"""Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
+
+
+class Known:
+    """The matcher of one chart; built once, used for every text of it."""
+
+    def __init__(self, identifiers: Sequence[Identifier]) -> None:
+        owners: dict[str, _Owner] = {}
+        self._slashed: set[str] = set()
+        for identifier in identifiers:
+            for variant in sorted(identifier.variants):
+                key = canonical(variant)
+                if _telling(key, identifier.category):
+                    owners.setdefault(key, (identifier.category, identifier.entity))
+                    if identifier.category == "DATE" and "/" in variant:
+                        self._slashed.add(key)
+        self._owners = owners
+        backwards = {key[::-1]: owner for key, owner in owners.items() if _reversible(key, owner[0])}
+        self._keys = [*owners, *(key for key in backwards if key not in owners)]
+        self._found = [*owners.values(), *(backwards[key] for key in self._keys[len(owners) :])]
+        self._words = Matcher([_bounded(key) for key in self._keys])
+        self._misspelt = {form: owner for key, owner in owners.items() for form in _misspellings(key, owner[0])}
+        self._loose: tuple[Matcher, list[_Owner]] | None = None
+        self._looks: dict[str, str] | None = None
+
+    def find(self, folded: Folded, disguises: frozenset[str]) -> list[Span]:
+        """The known identifiers of a text, in no order, overlapping; offsets are those of the original.
+
+        ``disguises`` are those of :data:`careplane.shield.patterns.DISGUISES` of which the text shows a sign.
+        """
+        if not self._keys:
+            return []
+        found = list(self._exact(folded))
+        found += self._misspellings(folded)
+        if "loose" in disguises or "broken" in disguises:
+            found += self._spelt_out(folded)
+        if "mixed" in disguises:
+            found += self._disguised(folded)
+        return found
+
+    def _exact(self, folded: Folded) -> Iterator[Span]:
+        """The longest variant at each place; a shorter one inside says nothing more."""
+        text, covered = folded.canonical, 0
+        for start, back, index in sorted((start, -end, index) for index, start, end in self._words.find(text)):
+            if -back <= covered:
+                continue
+            key = self._keys[index]
+            pad = key[0] < _UNSPACED_SCRIPTS
+            first, last = folded.spot(start + pad, -back - pad)
+            category, entity = self._found[index]
+            if category == "NAME" and not meant_as_name(key, folded.plain, first, last):
+                continue
+            if key in self._slashed and "/" not in folded.plain[first:last]:
+                continue
+            covered = -back
+            if category == "PHONE":
+                first -= len(_LEADING.search(folded.plain, max(0, first - 4), first)[0])  # type: ignore[index]
+            yield Span(*folded.place(first, last), category, entity, known=True)
+
+    def _misspellings(self, folded: Folded) -> Iterator[Span]:
+        """Words that are neither everyday words nor names of the chart, but one slip away from one."""
+        if not self._misspelt:
+            return
+        text = folded.canonical
+        for word in set(folded.words) - everyday_words():
+            owner = self._misspelt.get(word) or self._near(word)
+            if owner is None:
+                continue
+            at = text.find(f" {word} ")
+            while at >= 0:
+                place = folded.place(*folded.spot(at + 1, at + 1 + len(word)))
+                yield Span(*place, *owner, known=True)
+                at = text.find(f" {word} ", at + 1)
+
+    def _near(self, word: str) -> _Owner | None:
+        if not 5 <= len(word) <= 20 or not word.isalpha():
+            return None
+        return next(
+            (owner for i in range(len(word)) if (owner := self._misspelt.get(f"{word[:i]}\x00{word[i + 1 :]}"))), None
+        )
+
+    def _spelt_out(self, folded: Folded) -> Iterator[Span]:
+        """``J o h n``, ``J.o.h.n``, and words broken over lines: keys and text without any space between."""
+        if self._loose is None:
+            forms = {key.replace(" ", ""): owner for key, owner in zip(self._keys, self._found, strict=True)}
+            kept = {form: owner for form, owner in forms.items() if len(form) >= 3}
+            self._loose = Matcher(list(kept)), list(kept.values())
+        matcher, owners = self._loose
+        words = folded.words
+        ends = list(accumulate(map(len, words)))
+        bounds = {0, *ends}
+        text = "".join(words)
+        for index, start, end in matcher.find(text):
+            if start not in bounds or end not in bounds:
+                continue
+            i, j = bisect_right(ends, start), bisect_right(ends, end - 1)
+            at = start + i + 1
+            first, last = folded.spot(at, end + j + 1)
+            if j > i and _taken_apart(words[i : j + 1], folded.plain[first:last]):
+                yield Span(*folded.place(first, last), *owners[index], known=True)
+
+    def _disguised(self, folded: Folded) -> Iterator[Span]:
+        """``J0hn Sm1th``, ``M@ria``: letters replaced by digits and signs that look like them, and the reverse.
+
+        Each such word that is a word of a variant is read as that word, and the text is searched once more.
+        """
+        if self._looks is None:
+            parts = {part for key in self._owners for part in key.split() if len(part) >= 4}
+            self._looks = {part.translate(_LOOKS): part for part in parts}
+        edits = []
+        for found in _mixed_words().finditer(folded.octets):
+            start, end = found.span(1)
+            word = folded.plain[start:end].lower().strip("!|")
+            read = self._looks.get(word.translate(_LOOKS))
+            if read is not None and read != word:
+                edits.append((start, end, read.title()))
+        if edits:
+            text, offsets = rewrite(folded.plain, edits)
+            for span in self._exact(Folded(text)):
+                place = folded.place(*offsets.source(span.start, span.end))
+                yield Span(*place, span.category, span.entity, known=True)
+
+
+@lru_cache(maxsize=1)
+def _mixed_words() -> Any:
+    core = r"[a-z][013457892@$!|]{1,2}[a-z]|\b[0134578@$]{1,2}[a-z]{2}|[a-z]{2}[01345@$!|]{1,2}|\d[oilsbz]+\d"
+    return re2.compile(rf"(?i)([a-z0-9@$!|]*(?:{core})[a-z0-9@$!|]*)".encode())  # type: ignore[no-untyped-call]
+
+
+class Matcher:
+    """All places of many keys in one pass, overlapping."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._automaton: Any = ahocorasick_rs.AhoCorasick(keys) if keys else None
+
+    def find(self, text: str) -> list[tuple[int, int, int]]:
+        """Index of the key, start and end of each place."""
+        if self._automaton is None:
+            return []
+        return self._automaton.find_matches_as_indexes(text, overlapping=True)  # type: ignore[no-any-return] # untyped
+
+
+def _bounded(key: str) -> str:
+    return f" {key} " if key[0] < _UNSPACED_SCRIPTS else key
+
+
+def _telling(key: str, category: Category) -> bool:
+    """Whether a variant says enough to be looked for on its own."""
+    size = len(key.replace(" ", ""))
+    if category == "NAME":
+        return size >= 3 or (size == 2 and (" " in key or not key.isascii()))
+    if category == "GEO":
+        if size < 3 and key.isascii():
+            return False
+        return size >= 3 and not (key in everyday_words() and " " not in key and len(key) < 8)
+    return size >= 2 and not (category != "DATE" and size < 4)
+
+
+def _reversible(key: str, category: Category) -> bool:
+    if category == "DATE":
+        return len(key) >= 8
+    return len(key) >= 4 and key[::-1] not in everyday_words() and key[::-1] != key
+
+
+def _misspellings(key: str, category: Category) -> Iterator[str]:
+    """One slip away: two letters swapped, one left out, doubled, put in or replaced. ``\\x00`` is any letter."""
+    if category not in ("NAME", "GEO") or " " in key or not key.isalpha() or not 4 <= len(key) <= 20:
+        return
+    everyday = everyday_words()
+    for i in range(len(key)):
+        yield from _kept(f"{key[:i]}{key[i + 1 :]}", everyday, least=4)
+        yield f"{key[:i]}{key[i]}{key[i:]}"
+        if i + 1 < len(key) and key[i] != key[i + 1]:
+            yield from _kept(f"{key[:i]}{key[i + 1]}{key[i]}{key[i + 2 :]}", everyday, least=4)
+        if len(key) >= 6:
+            yield f"{key[:i]}\x00{key[i + 1 :]}"
+        if len(key) >= 5:
+            yield f"{key[:i]}\x00{key[i:]}"
+
+
+def _kept(form: str, everyday: frozenset[str], *, least: int) -> Iterable[str]:
+    return (form,) if len(form) >= least and form not in everyday else ()
+
+
+def _taken_apart(pieces: Sequence[str], original: str) -> bool:
+    """Whether words were taken apart on purpose or by a line break: not just names that stand side by side."""
+    if _BROKEN.search(original):
+        return True
+    short = sum(len(piece) <= 2 for piece in pieces)
+    return short >= 3 and short >= len(pieces) - 1

@@ -1,0 +1,68 @@
+"""Second looks at what a pattern found, where the words around or the word lists decide."""
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+
+from careplane.shield.folding import Folded
+from careplane.shield.vocabulary import EVERYDAY, NAME, Word, vocabulary
+
+Check = Callable[[str, Folded, int], int]
+"""How many leading characters of what was found do not belong to it; negative when all is wrong."""
+
+
+def digits(least: int) -> Check:
+    return lambda words, _folded, _at: 0 if sum(map(str.isdigit, words)) >= least else -1
+
+
+def facility(words: str, folded: Folded, at: int) -> int:
+    """Without what stands before the name, such as ``The`` or ``Dr. Ramos at``; not a heading in capitals."""
+    line = folded.plain[folded.plain.rfind("\n", 0, at) + 1 : at + len(words) + 60].partition("\n")[0]
+    if line.isupper():
+        return -1
+    cut = max((lead.end() for lead in _LEAD.finditer(words)), default=0)
+    return cut if any(map(str.isalpha, words[cut:])) and " " in words[cut:].strip() else -1
+
+
+def in_title(words: str, _folded: Folded, _at: int) -> int:
+    """A name after a title: not a word that merely follows one."""
+    known = vocabulary()
+    first = words.split()[0].lower().strip(".'")
+    flags = known.get(first, 0)
+    if first in _NEVER:
+        return -1
+    if words[0].isupper():
+        return 0
+    if flags & EVERYDAY:
+        return 0 if flags & Word.USUAL and flags & NAME else -1
+    return 0 if len(first) > 2 else -1
+
+
+def on_the_lists(words: str, _folded: Folded, _at: int) -> int:
+    """A name of the lists; in lower case only one that is no everyday word."""
+    first = words.split()[0].lower().strip(".'")
+    flags = vocabulary().get(first, 0)
+    if not flags & NAME or first in _NEVER:
+        return -1
+    return 0 if words[0].isupper() or not flags & EVERYDAY else -1
+
+
+def town(words: str, _folded: Folded, _at: int) -> int:
+    return -1 if words.endswith((" MD", " DO", " PA", ",MD")) else 0
+
+
+def vin(words: str, _folded: Folded, _at: int) -> int:
+    return 0 if 3 <= sum(map(str.isdigit, words)) <= 14 else -1
+
+
+def no_registry(words: str, _folded: Folded, _at: int) -> int:
+    return -1 if words.startswith(("NCT", "CPT", "RS", "ISRCTN", "PMID", "ICD")) else 0
+
+
+_LEAD = re.compile(
+    r"\b(?:The|At|In|From|To|Our|Your|Dr|Mr|Mrs|Ms|Seen|Visit|By|On|And|For|A|An|This|That|With|Local|Please|Contact|Call"
+    r"|the|of the)\b\.? "
+    r"|\b(?:at|the) |(?:^|\. )[A-Z][a-z]+\. (?=[A-Z])(?<!St\. )(?<!Mt\. )(?<!Ft\. )"
+)
+_NEVER = frozenset(files(__package__).joinpath("words", "not_names.txt").read_text(encoding="utf-8").split())
+"""Everyday words that census lists hold as names, or that follow a title without being one."""
