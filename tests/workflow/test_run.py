@@ -20,7 +20,7 @@ from careplane.workflow.prompt import model_request
 def request_of(runtime: Runtime, installation: ModuleType, **changes: str | None) -> ModelRequest:
     event = installation.message_event()
     app = runtime.apps("portal_reply")
-    return model_request(app, event, asyncio.run(read_context(runtime.fhir, app, event)), "run-1")
+    return model_request(app, event, asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock())), "run-1")
 
 
 def test_prompt_holds_declared_fields_only(runtime: Runtime, installation: ModuleType) -> None:
@@ -48,10 +48,35 @@ def test_other_patients_and_restricted_resources_are_left_out(runtime: Runtime, 
     restricted = {**condition, "id": "r", "code": {"text": "Rare"}, "meta": {"security": [{"code": "R"}]}}
     asyncio.run(runtime.fhir.update(restricted))
     app, event = runtime.apps("portal_reply"), installation.message_event()
-    context = asyncio.run(read_context(runtime.fhir, app, event))
+    context = asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock()))
     assert context.withheld == 1
     assert all("Rare" not in source.text for source in context.sources)
     assert [source.n for source in context.sources] == list(range(1, len(context.sources) + 1))
+
+
+def test_a_consent_lets_a_labelled_resource_pass(runtime: Runtime, installation: ModuleType) -> None:
+    labelled = {
+        "resourceType": "Condition",
+        "id": "r",
+        "subject": {"reference": "Patient/a0"},
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "code": {"text": "Rare"},
+        "meta": {"security": [{"code": "HIV"}]},
+    }
+    consent = {
+        "resourceType": "Consent",
+        "id": "c",
+        "status": "active",
+        "patient": {"reference": "Patient/a0"},
+        "provision": {"type": "permit", "securityLabel": [{"code": "HIV"}]},
+    }
+    app, event = runtime.apps("portal_reply"), installation.message_event()
+    asyncio.run(runtime.fhir.update(labelled))
+    asyncio.run(runtime.fhir.update(consent))
+    inside = asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock(), external=False))
+    outside = asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock()))
+    assert (inside.withheld, outside.withheld) == (0, 1)
+    assert any("Rare" in source.text for source in inside.sources)
 
 
 @pytest.mark.parametrize("meta", [None, [], "R", {"security": "R"}, {"security": ["R"]}, {"security": None}])
@@ -61,7 +86,7 @@ def test_resource_whose_labels_cannot_be_read_is_left_out(
     app, event = runtime.apps("portal_reply"), installation.message_event()
     patient = asyncio.run(runtime.fhir.read("Patient/a0"))
     asyncio.run(runtime.fhir.update({**(patient or {}), "meta": meta}))
-    context = asyncio.run(read_context(runtime.fhir, app, event))
+    context = asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock()))
     assert context.withheld == 1
     assert "Patient" not in {source.label for source in context.sources}
 
@@ -73,12 +98,12 @@ def test_language_that_cannot_be_read_is_the_default(
     app, event = runtime.apps("portal_reply"), installation.message_event()
     patient = asyncio.run(runtime.fhir.read("Patient/a0"))
     asyncio.run(runtime.fhir.update({**(patient or {}), "communication": spoken}))
-    assert asyncio.run(read_context(runtime.fhir, app, event)).language == "en"
+    assert asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock())).language == "en"
 
 
 def test_rule_that_needs_what_the_event_lacks_reads_nothing(runtime: Runtime, installation: ModuleType) -> None:
     app, event = runtime.apps("discharge_summary"), installation.message_event()
-    context = asyncio.run(read_context(runtime.fhir, app, event))
+    context = asyncio.run(read_context(runtime.fhir, app, event, at=runtime.clock()))
     assert {source.label for source in context.sources} <= {"Patient", "MedicationRequest", "Appointment"}
 
 

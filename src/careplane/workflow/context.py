@@ -1,7 +1,8 @@
 """The minimum context of a run: only the resources and fields that the manifest declares.
 
 A rule whose search needs something that the event does not have (an encounter, a unit) reads nothing. A resource of
-another patient than the event's, or with a label of restricted or sensitive content, is left out.
+another patient than the event's is left out, and so is one with a label of restricted or sensitive content, unless an
+active Consent of the patient permits it (:mod:`careplane.governance.labels`).
 
 An event without a patient is about a unit, and its resources are of many patients on purpose, so there is no owner to
 compare with. What limits them is the search alone: ``app check`` demands a placeholder in each, a placeholder that the
@@ -13,12 +14,15 @@ import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from careplane.apps.template import rule_name
 from careplane.codecs.fhir import date_of, patient_of, reference, select_fields, text_of
 from careplane.codecs.fhir.elements import as_list, as_object
 from careplane.connectors import FhirReader
+from careplane.errors import InputError, NotFound, UpstreamError
+from careplane.governance.labels import RECIPIENTS, Recipient, labels, refusal
 from careplane.records import JSON
 from careplane.records.app import App, ContextRule
 from careplane.records.run import Event, Source
@@ -27,10 +31,6 @@ MESSAGE = "message"
 """The ``as_name`` of the rule that reads the untrusted message; it is quoted apart and is no source to cite."""
 
 DEFAULT_LANGUAGE = "en"
-
-RESTRICTED = frozenset({"R", "V"})
-SENSITIVE = frozenset({"42CFRPart2", "ETH", "ETHUD", "HIV", "OPIOIDUD", "PSY", "PSYTHPN", "SDV", "SUD"})
-"""Codes of HL7 v3 Confidentiality and ActCode (sensitivity policy) whose resources no app reads."""
 
 _PLACEHOLDER = re.compile(r"\{(patient|encounter|unit|focus)\}")
 _SOURCE_CHARACTERS = 2000
@@ -48,11 +48,17 @@ class Context:
     withheld: int = 0
 
 
-async def read_context(fhir: FhirReader, app: App, event: Event) -> Context:
-    """Read what the app declares, for the patient, encounter, unit and focus of the event."""
+async def read_context(fhir: FhirReader, app: App, event: Event, *, at: datetime, external: bool = True) -> Context:
+    """Read what the app declares, for the patient, encounter, unit and focus of the event.
+
+    ``at`` is the time by which consents hold, ``external`` whether the model runs outside the institution.
+    """
     rules = app.spec.context
     found = await asyncio.gather(*(_read_rule(fhir, rule, event) for rule in rules))
-    kept = [[resource for resource in part if _may_pass(resource, event)] for part in found]
+    own = [[resource for resource in part if _is_own(resource, event)] for part in found]
+    consents = await _consents(fhir, (resource for part in own for resource in part))
+    recipient = Recipient(external, frozenset(RECIPIENTS[external]), app.spec.data_policy.purpose)
+    kept = [[one for one in part if refusal(one, consents, recipient, at) is None] for part in own]
     sources: list[Source] = []
     by_name: dict[str, tuple[Source, ...]] = {}
     message, language = "", DEFAULT_LANGUAGE
@@ -94,20 +100,20 @@ def _id(value: str | None) -> str | None:
     return None if value is None else value.rpartition("/")[2]
 
 
-def _may_pass(resource: JSON, event: Event) -> bool:
+def _is_own(resource: JSON, event: Event) -> bool:
     owner = patient_of(resource)
-    if event.patient is not None and owner is not None and owner != event.patient:
-        return False
-    return _unlabelled(resource)
+    return event.patient is None or owner is None or owner == event.patient
 
 
-def _unlabelled(resource: JSON) -> bool:
-    """Whether no label marks it as restricted or sensitive; labels that cannot be read do (fail closed)."""
-    meta = resource.get("meta", {})
-    labels = meta.get("security", []) if isinstance(meta, dict) else None
-    if not isinstance(labels, list) or not all(isinstance(label, dict) for label in labels):
-        return False
-    return all(str(label.get("code")) not in RESTRICTED | SENSITIVE for label in labels)
+async def _consents(fhir: FhirReader, resources: Iterable[JSON]) -> Sequence[JSON]:
+    """The consents of the patients of labelled resources; none are read when nothing is labelled. An EHR that does not
+    answer gives none, and then the labelled resources are left out."""
+    patients = sorted({patient_of(resource) or "" for resource in resources if labels(resource)} - {""})
+    try:
+        found = await asyncio.gather(*(fhir.search("Consent", {"patient": patient}) for patient in patients))
+    except (InputError, NotFound, UpstreamError):
+        return ()
+    return [consent for part in found for consent in part]
 
 
 def _language(resource: JSON) -> str | None:

@@ -131,7 +131,7 @@ async def _drafted(runtime: Runtime, app: App, run: Run) -> Run:
 
 
 async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
-    context = await read_context(runtime.fhir, app, run.event)
+    context = await read_context(runtime.fhir, app, run.event, at=runtime.clock(), external=runtime.region != "local")
     reply = await runtime.complete(model_request(app, run.event, context, run.id))
     cut = reply.finish_reason == "length"
     draft = check_text(runtime, app, reply.text, context.sources, context.message, cut=cut)
