@@ -95,7 +95,7 @@ def parse_wrk(said: str) -> Load:
 
 
 def _latency_ms(said: str, percent: str) -> float:
-    found = re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
+    found = re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s|m) *$", said, re.MULTILINE)
     return float(found[1]) * UNITS_MS[found[2]] if found else 0.0
 
 

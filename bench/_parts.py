@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 import tempfile
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -94,7 +96,7 @@ def throughput(
         for number in range(rounds):
             for name, (target, pid) in started.items():
                 for connections in CONNECTIONS:
-                    sample = _whole(target, pid, bodies[name], connections, seconds)
+                    sample = _whole(target, pid, port, bodies[name], connections, seconds)
                     found.add(name, str(connections), sample)
             found.add("disk", "fdatasync", {"p50_ms": fdatasync_ms(folder)})
             _tell(f"round {number + 1} of {rounds}")
@@ -135,7 +137,7 @@ def delayed(
         started = start_all(stack, makers, port, folder, found)
         for _ in range(rounds):
             for name, (target, pid) in started.items():
-                found.add(name, "128", _whole(target, pid, body, 128, seconds))
+                found.add(name, "128", _whole(target, pid, port, body, 128, seconds))
     return found
 
 
@@ -200,17 +202,42 @@ def fdatasync_ms(folder: Path, count: int = 100, size: int = 600) -> float:
     return median(times)
 
 
-def _whole(target: Target, pid: int, body: Mapping[str, Any], connections: int, seconds: float) -> Sample:
-    busy = _proc.processor_s(pid)
-    load: Load = wrk(target.asked(body), connections, seconds)
+def _whole(
+    target: Target, pid: int, upstream: int, body: Mapping[str, Any], connections: int, seconds: float
+) -> Sample:
+    """One run of wrk. A request costs what was spent until the target rests, by the requests the upstream got.
+
+    When the load ends, replies under way are cut off and wrk does not count them, though they cost.
+    """
+    busy, before = _proc.processor_s(pid), _came(upstream)
+    load: Load = wrk(target.asked(body), connections, target.longer * seconds)
+    _rest(pid)
     spent = _proc.processor_s(pid) - busy
+    requests = max(load.requests, _came(upstream) - before - 1)
     return {
         "rps": load.rps,
         "p50_ms": load.p50_ms,
         "p99_ms": load.p99_ms,
-        "cpu_us": 1e6 * spent / max(1, load.requests),
-        "errors": load.errors,
+        "cpu_us": 1e6 * spent / max(1, requests),
+        "errors": load.errors or int(not load.requests),
     }
+
+
+def _came(port: int) -> int:
+    """How many requests an upstream has got, this one among them where nginx counts."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10) as told:
+        return int(re.findall(rb"\n (\d+) (\d+) (\d+)", told.read())[0][2])
+
+
+def _rest(pid: int, most: float = 5.0) -> None:
+    """Wait until a process does next to nothing, so that the next target has the core to itself."""
+    until = time.monotonic() + most
+    used = _proc.processor_s(pid)
+    while time.monotonic() < until:
+        time.sleep(0.1)
+        before, used = used, _proc.processor_s(pid)
+        if used - before <= 0.01:
+            return
 
 
 def _tell(what: str) -> None:

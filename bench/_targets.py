@@ -29,7 +29,8 @@ LITELLM_KEY = "sk-bench-0f6e1c5d9a7b4e2f8c3d"  # it refuses to start without one
 
 @dataclass(frozen=True)
 class Target:
-    """How to start one, and what to send it; ``note`` says what it does that the others do not."""
+    """How to start one, and what to send it; a slow one is asked ``longer`` times as long, so that the replies that the
+    end of the load cuts off weigh little. ``note`` says what it does for a request."""
 
     name: str
     command: tuple[str, ...]
@@ -38,7 +39,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
     path: str = CHAT
     extra: Mapping[str, Any] = field(default_factory=dict)
-    streams: bool = True
+    longer: int = 1
     note: str = ""
 
     def asked(self, body: Mapping[str, Any]) -> Asked:
@@ -123,7 +124,8 @@ def _nginx_conf(folder: Path, name: str, http: str) -> tuple[str, ...]:
 def static_upstream(folder: Path, port: int, reply: bytes) -> Target:
     """A provider that gives the same reply at once: nginx itself, so that it is not what is measured."""
     said = reply.decode().replace("'", "\\'")
-    answer = f"location / {{ default_type application/json; return 200 '{said}'; }}"
+    answer = "location = /status { stub_status; } "
+    answer += f"location / {{ default_type application/json; return 200 '{said}'; }}"
     http = f"server {{ listen 127.0.0.1:{port} backlog=2048; {answer} }}"
     return Target("upstream", _nginx_conf(folder, "upstream", http), port)
 
@@ -169,7 +171,9 @@ def litellm(folder: Path, upstream: int) -> Target:
     env |= {"NO_DOCS": "True"}
     headers = {"authorization": f"Bearer {LITELLM_KEY}"}
     command = (str(home / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port))
-    return Target("litellm", (*command, "--num_workers", "1"), port, env, headers, note="one master key, no record")
+    return Target(
+        "litellm", (*command, "--num_workers", "1"), port, env, headers, longer=3, note="one master key, no record"
+    )
 
 
 def portkey(_folder: Path, upstream: int) -> Target:
@@ -181,7 +185,7 @@ def portkey(_folder: Path, upstream: int) -> Target:
     command = (program("node"), str(script), f"--port={port}", "--headless")
     env = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"}
     sent = {**headers, "authorization": "Bearer sk-mock"}
-    return Target("portkey", command, port, env, sent, streams=False, note="no key, no record")
+    return Target("portkey", command, port, env, sent, longer=2, note="no key, no record")
 
 
 def mlflow(folder: Path, upstream: int) -> Target:
@@ -198,4 +202,4 @@ def mlflow(folder: Path, upstream: int) -> Target:
     bind = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     command = (str(home / "bin" / "mlflow"), "gateway", "start", "--config-path", str(config), *bind)
     env = {"PATH": f"{home / 'bin'}:{os.environ.get('PATH', '')}", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return Target("mlflow", command, port, env, note="no key, no record")
+    return Target("mlflow", command, port, env, longer=2, note="no key, no record")

@@ -4,8 +4,8 @@
 
 A whole reply has 400 words after ``--delay-ms``. A body that asks for a stream gets ``--chunks`` events, the first
 after ``--delay-ms``, then one each ``--interval-ms``. With ``--echo`` the reply is the last message sent, in one piece
-or in events of 16 characters, so that a reply shows whose request it answers. ``GET /count`` tells how many
-requests were answered. It reads bodies with a Content-Length only, on keep-alive connections.
+or in events of 16 characters, so that a reply shows whose request it answers. ``GET /status`` tells how
+many requests came, as nginx's ``stub_status`` does. Bodies need a Content-Length; connections are kept alive.
 """
 
 import argparse
@@ -96,7 +96,7 @@ class Upstream(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET"):
-            told = b'{"answered": %d}' % Upstream.answered
+            told = b"server accepts handled requests\n 0 0 %d \n" % Upstream.answered
             self._out.write(HEAD % (len(told), told))
             return
         Upstream.answered += 1
