@@ -27,7 +27,7 @@ from typing import Any
 import _bodies
 import _careplane
 import _faults
-from _machine import RESULTS, record
+from _machine import record
 from _parts import Measured, delayed, million, streamed, throughput
 from _targets import Maker, litellm, mlflow, nginx, nginx_streaming, portkey
 
@@ -40,6 +40,7 @@ TARGETS: dict[str, Maker] = {
     "careplane-full": _careplane.everything,
 }
 MEASURED = ("throughput", "delayed", "streams", "memory")
+RUN = Path(__file__).with_name(".run")  # on a disk that is a disk; /tmp may be memory
 FAULTS = ("crash", "full", "canary", "soak")
 
 
@@ -197,8 +198,8 @@ def main() -> None:
     if unknown := set(wanted) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are: {', '.join(TARGETS)}")
     makers = {name: TARGETS[name] for name in TARGETS if name in wanted}
-    RESULTS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder:
+    RUN.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RUN) as folder:
         found = measure(given, makers, Path(folder))
         faults = hurt(given, makers, Path(folder))
     goals = judged(found)
