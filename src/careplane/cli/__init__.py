@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",
     "serve": "Serve the console and the gateway.",
-    "shield": "The PHI shield: scan texts for identifiers.",
+    "shield": "The PHI shield on texts of your own: scan, roundtrip.",
     "settings": "Show every setting, its value and where it came from.",
     "user": "Console accounts: add, list, disable, link.",
     "key": "Gateway keys of apps: issue, list, revoke.",

@@ -1,8 +1,9 @@
-"""``careplane shield``: what the PHI shield finds in texts."""
+"""``careplane shield``: what the PHI shield finds in texts, and what would leave of them."""
 
 import click
 
 from careplane.cli.json_lines import answer_lines, context_of, id_of, text_of
+from careplane.cli.shield_roundtrip import roundtrip
 from careplane.records import JSON
 from careplane.shield.detect import detector_for
 from careplane.shield.spans import Span
@@ -16,6 +17,9 @@ def command() -> None:
     Example:
       careplane shield scan --input texts.jsonl
     """
+
+
+command.add_command(roundtrip)
 
 
 @command.command()

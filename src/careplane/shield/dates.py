@@ -167,8 +167,14 @@ def token_forms(day: date, kind: str) -> Sequence[tuple[str, ...]]:
     if kind == "month":
         return [(name, *of, y) for name in names for of in ((), ("of",))]
     if kind == "anniversary":
-        return short
+        return _with_zero(short)
     numeric = [(y, m, d), (m, d, y), (m, d, y[2:]), (f"{day:%Y%m%d}",)]
     if m != d and day.day > 12:
         numeric += [(d, m, y)]
-    return [*numeric, *((*form, y) for form in short), *short]
+    return _with_zero([*numeric, *((*form, y) for form in short), *short])
+
+
+def _with_zero(found: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Forms, those that begin with one digit also with a zero before it."""
+    padded = [("0" + form[0], *form[1:]) for form in found if form[0].isdigit() and len(form[0]) == 1]
+    return [*found, *padded]

@@ -73,10 +73,9 @@ def of_persona(persona: Persona, entries: Sequence["Entry"], givens: frozenset[s
     for entry in entries:
         known = meaning(entry)
         tokens = _tokens(entry.surrogate)
-        if len(tokens) > 1 and len(tokens[-1]) == 1:
-            yield Form(tokens, known, NAME, letter=True)
-        elif len(tokens[0]) > 1:
-            yield Form(tokens, known, NAME)
+        turned = "," in entry.surrogate
+        if len(tokens[0]) > 1:
+            yield Form(tokens, known, NAME, letter=turned and len(tokens[-1]) == 1)
     yield from _parts(persona, [lifelike.read_name(entry.words, givens) for entry in entries], entries[0].words)
 
 
@@ -84,8 +83,8 @@ def _parts(persona: Persona, names: Sequence[Name], whole: str) -> Iterator[Form
     """Parts of the invented name and the corresponding parts of the original, where it has them."""
     given = max((name.given for name in names if not name.initial), key=len, default="")
     given = given or next((name.given for name in names if name.given), "")
-    family = next((name.family for name in names if name.family and not name.family.isupper()), "")
-    family = family or next((name.family for name in names if name.family), "")
+    family = next((name.family for name in names if name.family and not name.cut and not name.family.isupper()), "")
+    family = family or next((name.family for name in names if name.family and not name.cut), "")
     first, last = persona.given.lower(), persona.family.lower()
     both = f"{given} {family}" if given and family else whole
     turned = f"{family}, {given}" if given and family else whole

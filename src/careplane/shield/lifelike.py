@@ -36,11 +36,13 @@ class Name:
     family: str
     comma: bool = False
     initial: bool = False
+    cut: bool = False
+    """The family name is an initial."""
 
     @property
     def shape(self) -> str:
         """What is written: ``full``, ``given``, ``family`` ..."""
-        kind = "initial" if self.initial else "full" if self.given and self.family else ""
+        kind = "initial" if self.initial or self.cut else "full" if self.given and self.family else ""
         return f"{kind or ('given' if self.given else 'family')}{',' if self.comma else ''}"
 
 
@@ -66,6 +68,8 @@ def read_name(words: str, givens: frozenset[str] = frozenset()) -> Name:
         at -= 1
     if tokens[0].lower() in pools.PARTICLES:
         return Name("", " ".join(tokens))
+    if len(tokens[-1].rstrip(".")) == 1:
+        return Name(tokens[0], tokens[-1], cut=True)
     return Name(tokens[0], " ".join(tokens[at:]), initial=len(tokens[0].rstrip(".")) == 1)
 
 
@@ -79,6 +83,8 @@ def written_name(persona: Persona, name: Name, words: str, middle: str = "") -> 
     given = persona.given[0] + "." if name.initial else persona.given
     if name.comma:
         text = f"{persona.family}, {given}"
+    elif name.cut:
+        text = f"{given} {persona.family[0]}."
     elif name.given and name.family:
         text = f"{given} {middle}. {persona.family}" if middle else f"{given} {persona.family}"
     else:
@@ -151,6 +157,15 @@ def _phone(words: str, free: Callable[[str], bool]) -> str | None:
         if free(area) and free(f"{area}555{line}") and area[1:] != "11":
             return with_digits(words, f"{area}555{line}"[-count:])
     return None
+
+
+_PHONE_CORE = re.compile(r"(?:\+?1[ .-]{0,2})?\(?(?P<core>\d{3}\D{0,3}(?:\d{3}\D{0,3})?\d{4})")
+
+
+def phone_core(words: str) -> tuple[int, int] | None:
+    """Where the digits of a phone number lie that change: what stands before (country code, bracket) stays."""
+    found = _PHONE_CORE.fullmatch(words) if words.isascii() else None
+    return found.span("core") if found else None
 
 
 def with_digits(layout: str, digits: str) -> str | None:

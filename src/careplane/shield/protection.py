@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import re2
 from careplane.errors import Refused, ShieldError
 from careplane.records import JSON
 from careplane.records.model import Message, texts
-from careplane.shield import json_text, outgoing, structured
+from careplane.shield import json_text, lifelike, outgoing, structured
 from careplane.shield.detect import Detector, detector_for
 from careplane.shield.lifelike import fold_word
 from careplane.shield.outgoing import Place, Sent
@@ -142,7 +142,7 @@ class Shield:
 
     def _find(self, text: str) -> list[Span]:
         assert self._detector is not None  # noqa: S101 - only the policy "identifiable" has none
-        return list(self._choose(self._detector.find(text)))
+        return _in_order(self._choose(self._detector.find(text)))
 
     def _found(self, slots: Sequence[Slot]) -> list[list[Place]]:
         """The places of every slot."""
@@ -197,11 +197,22 @@ class Shield:
             givens = frozenset(_givens(self._chart))
         table.prepare(avoided, words, givens)
         entities = _entities(self._chart)
+        trim = _trimmed if table.realistic else _whole
         sent = [
-            outgoing.replaced(slot.text, _stable(places, entities), table, as_json=_as_json(slot))
+            outgoing.replaced(slot.text, map(trim, _stable(places, entities)), table, as_json=_as_json(slot))
             for slot, places in zip(slots, found, strict=True)
         ]
         return sent, table.aliases()
+
+
+def _in_order(spans: Sequence[Span]) -> list[Span]:
+    """Spans by place; where two overlap, the second begins where the first ends."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        start = max(span.start, kept[-1].end) if kept else span.start
+        if start < span.end:
+            kept.append(span if start == span.start else replace(span, start=start))
+    return kept
 
 
 def _as_json(slot: Slot) -> bool:
@@ -249,10 +260,26 @@ def _stable(places: Sequence[Place], entities: Mapping[str, str]) -> Iterator[Pl
         known = _KNOWN.fullmatch(place.entity)
         reference = entities.get(known[1] + known[2]) if known else None
         if known and reference:
-            place = Place(
-                place.start, place.end, place.category, reference + known[3], place.words, place.source, place.bare
-            )
+            place = replace(place, entity=reference + known[3])
         yield place
+
+
+def _whole(place: Place) -> Place:
+    return place
+
+
+def _trimmed(place: Place) -> Place:
+    """The part of a phone number that a lifelike one replaces."""
+    core = (
+        lifelike.phone_core(place.words)
+        if place.category == "PHONE" and place.end - place.start == len(place.words)
+        else None
+    )
+    if core is None or place.source not in (None, place.words):
+        return place
+    start, end = core
+    words = place.words[start:end]
+    return replace(place, start=place.start + start, end=place.start + end, words=words, source=place.source and words)
 
 
 def _givens(chart: Sequence[JSON]) -> Iterator[str]:
