@@ -50,12 +50,15 @@ _LINE = st.sampled_from(
     ]
 )
 _END = st.sampled_from([b"\n", b"\r", b"\r\n"])
+_LINES = st.lists(st.tuples(_LINE, _END), max_size=20) | st.lists(st.tuples(_LINE, st.just(b"\n")), max_size=20)
 
 
-@given(st.lists(st.tuples(_LINE, _END), max_size=20), st.data())
+@given(_LINES, st.data())
 def test_any_cut_gives_the_same_events(lines: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
     stream = b"".join(line + end for line, end in lines)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=30)))
+    ends = [i for i in range(len(stream)) if stream[:i].endswith(b"\n\n")]
+    places = st.integers(0, len(stream)) | st.sampled_from(ends or [0])
+    cuts = sorted(data.draw(st.lists(places, max_size=30)))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     assert events(*pieces) == events(stream)
     assert events(*(stream[i : i + 1] for i in range(len(stream)))) == events(stream)

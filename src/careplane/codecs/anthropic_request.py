@@ -68,6 +68,9 @@ class _Turns:
         self.origins.append(origin)
 
     def read(self, message: object, i: int) -> None:
+        if isinstance(message, dict) and chat_request.is_plain(message):
+            self.add(i, message)
+            return
         where = f"messages[{i}]"
         given = fields.read_fields(fields.a_dict(message, where), _MESSAGE, f"{where}.")
         role = fields.needed(given, "role", f"{where}.")

@@ -31,12 +31,17 @@ def messages(value: object, field: str) -> list[JSON]:
     return [_message(message, i) for i, message in enumerate(given)]
 
 
+def is_plain(message: JSON) -> bool:
+    """Whether a message is a role and a text and nothing else, and so the same in all dialects: most are."""
+    return len(message) == 2 and type(message.get("content")) is str and message.get("role") in _PLAIN
+
+
 def _message(message: object, i: int) -> JSON:
     if type(message) is not dict:
         raise InputError("must be an object", field=f"messages[{i}]")
-    role = message.get("role")
-    if len(message) == 2 and type(message.get("content")) is str and role in _PLAIN:
+    if is_plain(message):
         return message
+    role = message.get("role")
     where = f"messages[{i}]."
     checks = _ROLES.get(role) if type(role) is str else None
     if checks is None:

@@ -41,12 +41,14 @@ class EventParser:
         "_name",
         "_rest",
         "_skip_lf",
+        "_small",
         "_started",
     )
 
     def __init__(self, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:
         self._max_line = max_line
         self._max_event = max_event
+        self._small = min(max_line, max_event - _LINE_COST)
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._event_size = 0
@@ -70,6 +72,8 @@ class EventParser:
             # A CR at the end may be half of a CRLF; the LF is then the first byte of the next piece.
             self._skip_lf = piece.endswith(b"\r")
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        elif self._may_be_whole(piece):
+            return self._whole(piece)
         if b"\n" not in piece:
             self._keep(piece)
             return []
@@ -81,6 +85,22 @@ class EventParser:
         for line in (first, *lines):
             self._line(line, events)
         self._keep(rest)
+        return events
+
+    def _may_be_whole(self, piece: bytes) -> bool:
+        """Whether a piece begins and ends with an event, as most do; then nothing needs to be kept."""
+        open_event = self._rest or self._data or self._name
+        return self._started and not open_event and piece.endswith(b"\n\n") and len(piece) < self._small
+
+    def _whole(self, piece: bytes) -> list[Event]:
+        events: list[Event] = []
+        for block in piece[:-2].split(b"\n\n"):
+            if block.startswith(b"data: ") and b"\n" not in block:
+                events.append(Event("message", _decoded(block[6:])))
+            else:
+                for line in block.split(b"\n"):
+                    self._line(line, events)
+                self._dispatch(events)
         return events
 
     def _keep(self, piece: bytes) -> None:
@@ -121,8 +141,12 @@ class EventParser:
         data, name = self._data, self._name
         if data:
             self._data, self._event_size = [], 0
-            try:
-                events.append(Event(name.decode() or "message", b"\n".join(data).decode()))
-            except UnicodeDecodeError as error:
-                raise BrokenStream("an event of the stream is not valid UTF-8") from error
+            events.append(Event(_decoded(name) or "message", _decoded(b"\n".join(data))))
         self._name = b""
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise BrokenStream("an event of the stream is not valid UTF-8") from error
