@@ -63,10 +63,10 @@ def crash(make: Maker, folder: Path, kills: int) -> Found:
         end(start(target, folder))
     kept = _careplane.recorded(folder)
     lost = seen - kept
-    verified, said = _careplane.verified(folder)
+    verified, proof = _careplane.verified(folder)
     restart = max(restarts[1:], default=0.0)
     told = (
-        f"{len(seen)} replies seen over {kills} kills, {len(lost)} not in the ledger; {said}; restart {restart:.2f} s"
+        f"{len(seen)} replies seen over {kills} kills, {len(lost)} not in the ledger; {proof}; restart {restart:.2f} s"
     )
     ok = bool(seen) and not lost and verified and restart < RESTART_S
     return {
@@ -113,11 +113,11 @@ def full(make: Maker, folder: Path) -> Found:
             once = itertools.count()
             asyncio.run(ask_each(body, lambda: body.body if next(once) < 10 else None, check, 1))
         lost = seen - _careplane.recorded(folder)
-        verified, said = _careplane.verified(folder)
+        verified, proof = _careplane.verified(folder)
     again = statuses.count(200)
     told = (
         f"answers by status {dict(by_status)}, {late} late 200s, {len(lost)} of {len(seen)} seen replies not recorded; "
-        f"{said}; {again} of 10 answered once there is room"
+        f"{proof}; {again} of 10 answered once there is room"
     )
     ok = not lost and verified and set(by_status) <= {200, 503} and by_status[503] > 0 and again > 0
     return {"ok": ok, "told": told, "lost": len(lost), "seen": len(seen), "again": again}
@@ -140,17 +140,8 @@ def canary(make: Maker, folder: Path, count: int, context: bool) -> Found:
             return shapes[number % 10 == 0].replace(_bodies.CANARY.encode(), b"CANARY-%016x" % (number * 2654435761))
 
         def check(body: bytes, reply: Reply) -> None:
-            own = CANARY.findall(body.decode())[0]
-            text = _text(reply)
-            carried = set(CANARY.findall(text))
-            if reply.status != 200:
-                bad[f"status {reply.status}"] += 1
-            elif not text:
-                bad["empty"] += 1
-            elif carried - {own}:
-                bad["crossed"] += 1
-            elif own not in carried:
-                bad["own one missing"] += 1
+            if (wrong := wrong_with(body, reply)) is not None:
+                bad[wrong] += 1
 
         with running(target, folder):
             began = time.monotonic()
@@ -223,7 +214,21 @@ def _shape(asked: Callable[[dict[str, Any]], Any], context: bool, stream: bool) 
     return shaped
 
 
-def _text(reply: Reply) -> str:
+def wrong_with(body: bytes, reply: Reply) -> str | None:
+    """What is wrong with the reply to a body that carries a canary; None when it carries that one and no other."""
+    own = CANARY.findall(body.decode())[0]
+    if reply.status != 200:
+        return f"status {reply.status}"
+    text = said(reply)
+    if not text:
+        return "empty"
+    carried = set(CANARY.findall(text))
+    if carried - {own}:
+        return "crossed"
+    return None if carried else "own one missing"
+
+
+def said(reply: Reply) -> str:
     """What a reply says: its message, or the events of a stream together."""
     if b"text/event-stream" not in reply.head.lower():
         try:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,17 @@ def start(target: Target, folder: Path, core: str = TARGET_CORE) -> subprocess.P
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    with ExitStack() as undo:
+        undo.callback(end, process)
+        if _listens(target, process):
+            undo.pop_all()
+            return process
+    said = (folder / f"{target.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    raise NotInstalled(f"{target.name} did not start: {said[-1] if said else 'it said nothing'}")
+
+
+def _listens(target: Target, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until it takes connections; False when it ended or takes too long."""
     until = time.monotonic() + START_S
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -88,10 +99,8 @@ def start(target: Target, folder: Path, core: str = TARGET_CORE) -> subprocess.P
         except OSError:
             time.sleep(0.02)
         else:
-            return process
-    end(process)
-    said = (folder / f"{target.name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    raise NotInstalled(f"{target.name} did not start: {said[-1] if said else 'it said nothing'}")
+            return True
+    return False
 
 
 def end(process: subprocess.Popen[bytes], sent: signal.Signals = signal.SIGTERM) -> None:
