@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from careplane.cli.ledger_export import accounting, export
 from careplane.cli.ledger_folder import home_option, ledger_folder, opened
+from careplane.cli.ledger_keep import hold, retain
 from careplane.cli.ledger_proofs import anchor, check_proof, compress, prove, public_key
 from careplane.errors import LedgerBroken
 from careplane.ledger import Head, LedgerRecord, torn_files
@@ -29,7 +31,7 @@ def command() -> None:
     """
 
 
-for _inner in (anchor, check_proof, compress, prove, public_key):
+for _inner in (accounting, anchor, check_proof, compress, export, hold, prove, public_key, retain):
     command.add_command(_inner)
 
 
