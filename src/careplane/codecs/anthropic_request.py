@@ -30,7 +30,7 @@ def read(body: bytes) -> Asked:
         InputError: not JSON, a field of the wrong type, or one that is refused; ``field`` names it.
     """
     given = read_object(body)
-    known = fields.read_fields(given, _CHECKS)
+    known = fields.read_fields(given, CHECKS)
     fields.needed(known, "max_tokens")
     said = fields.needed(known, "messages")
     turns = _Turns()
@@ -196,7 +196,7 @@ def _format(value: object, path: str) -> JSON:
 
 _OUTPUT: dict[str, Check] = {"effort": fields.one_of(*chat_request.EFFORTS), "format": _format}
 _STATE = "is not offered: it would have the provider keep something"
-_CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Check] = {
     # passed on
     "messages": _messages,
     "system": _system,

@@ -30,7 +30,7 @@ def read(body: bytes) -> EmbedAsked:
         InputError: not JSON, a field of the wrong type, or one that is refused; ``field`` names it.
     """
     given = read_object(body)
-    known = fields.read_fields(given, _CHECKS)
+    known = fields.read_fields(given, CHECKS)
     return EmbedAsked(
         model=model_name(given),
         inputs=fields.needed(known, "input"),
@@ -71,7 +71,7 @@ def _inputs(value: object, path: str) -> tuple[str, ...]:
     return tuple(given)
 
 
-_CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Check] = {
     "input": _inputs,
     "dimensions": fields.whole(1, 65_536),
     "encoding_format": fields.one_of("float", "base64"),

@@ -20,7 +20,7 @@ def read_options(given: object, messages: int) -> Options:
     """
     if given is None:
         return Options()
-    own = fields.read_fields(fields.a_dict(given, "careplane"), _CHECKS, "careplane.")
+    own = fields.read_fields(fields.a_dict(given, "careplane"), CHECKS, "careplane.")
     untrusted = own.get("untrusted", ())
     if any(position >= messages for position in untrusted):
         raise InputError(f"there are only {messages} messages, counted from 0", field="careplane.untrusted")
@@ -62,7 +62,7 @@ def _untrusted(value: object, field: str) -> tuple[int, ...]:
     return tuple(sorted(set(positions)))
 
 
-_CHECKS: dict[str, fields.Check] = {
+CHECKS: dict[str, fields.Check] = {
     "context": _context,
     "patient": _reference("Patient"),
     "encounter": _reference("Encounter"),

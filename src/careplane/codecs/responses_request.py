@@ -40,7 +40,7 @@ def read(body: bytes) -> Asked:
         InputError: not JSON, a field of the wrong type, or one that is refused; ``field`` names it.
     """
     given = read_object(body)
-    known = fields.read_fields(given, _CHECKS)
+    known = fields.read_fields(given, CHECKS)
     said = fields.needed(known, "input")
     items = [{"role": "user", "content": said}] if type(said) is str else said
     turns = Turns()
@@ -154,7 +154,7 @@ _REASONING: dict[str, Check] = {
     "mode": fields.dropped,
 }
 _STATE = "is not offered: this gateway keeps no conversation; send the earlier items as input"
-_CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Check] = {
     # passed on
     "input": _input,
     "instructions": _instructions,
