@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
+from sqlalchemy import select
 
 from careplane.errors import LimitReached
-from careplane.gateway.leases import ASK_SECONDS, PATIENCE_SECONDS, Keeper, decode, encode
+from careplane.gateway.leases import ASK_SECONDS, PATIENCE_SECONDS, Keeper, decode, encode, store_time
 from careplane.gateway.shares import (
+    WINDOW,
     Grant,
     Slots,
     SlotsAsk,
@@ -24,12 +26,16 @@ from careplane.gateway.shares import (
     window_step,
 )
 from careplane.records import Record
+from careplane.store import Store
+from careplane.store.tables import shared_limits
 
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Metric = Literal["requests", "tokens", "concurrent"]
 
 RENEW_SECONDS = 3.0
 """A lease in use is renewed this long before it ends."""
+TURN_SECONDS = 1.0
+"""How long a process keeps a slot, when there are fewer slots than processes that want one."""
 
 
 class Quota(Record, frozen=True):
@@ -153,11 +159,14 @@ class _WindowLease:
 
 
 class _SlotsLease:
-    """Requests at once that this process may have under way."""
+    """Requests at once that this process may have under way: up to ``slots`` of the ``leased`` ones.
+
+    While another process waits, one that has more than its fair part starts no more until it has not, and gives the
+    rest back.
+    """
 
     kind = "slots"
     period = ""
-    metric: Metric = "concurrent"
 
     def __init__(self, holder: str, subject: str, limit: int) -> None:
         self.key = f"concurrent/{subject}"
@@ -168,14 +177,16 @@ class _SlotsLease:
         self.until = 0.0
         self.peak = 0
         self.needs: list[int] = []
-        self.wanted = False
         self.closed_until = 0.0
+        self._leased = 0
+        self._fair: int | None = None
         self._holder = holder
         self._asked = 0.0
+        self._since = 0.0
 
     def set_limit(self, limit: int) -> None:
         self.limit = limit
-        self.slots = min(self.slots, max(self.used, limit))
+        self.slots = min(self.slots, limit)
         self.closed_until = 0.0
 
     def refusal(self, need: int, now: float) -> LimitReached | None:
@@ -190,19 +201,19 @@ class _SlotsLease:
     # ---- for the keeper
 
     def ask(self, now: float, *, closing: bool) -> SlotsAsk | None:
-        if closing:
-            self.needs.clear()
-        spare = 0 if closing or self.wanted or now >= self.until else max(1, self.peak - self.used)
-        surplus = self.slots > self.used + spare
-        renew = self.slots and now - self._asked >= RENEW_SECONDS
-        if not (self.needs or surplus or renew or closing) or (closing and not self.slots):
+        idle = now - self._asked >= RENEW_SECONDS and self.peak == 0
+        none_spare = closing or idle or self._fair is not None or now >= self.until
+        hold = self.used if none_spare else min(self.slots, self.used + max(1, self.peak - self.used))
+        hold = max(self.used, hold)
+        renew = self._leased and now - self._asked >= RENEW_SECONDS
+        if not (self.needs or hold < self._leased or renew) or (closing and not self._leased):
             return None
-        idle = not self.used and now - self._asked >= RENEW_SECONDS and self.peak == 0
-        hold = self.used if closing or idle else min(self.slots, self.used + spare)
-        self.slots = hold  # a promise while the store is asked
+        self.slots = min(self.slots, hold)  # a promise while the store is asked
         self.peak = self.used
-        want = 0 if closing or idle or self.wanted else max(1, (self.used + len(self.needs)) // 2)
-        return SlotsAsk(self._holder, hold, len(self.needs), want if self.needs else 0)
+        if closing:
+            return SlotsAsk(self._holder, hold)
+        spare = 0 if none_spare else max(1, (self.used + len(self.needs)) // 2)
+        return SlotsAsk(self._holder, hold, len(self.needs), spare if self.needs else 0)
 
     def step(self, body: str, now: float, ask: SlotsAsk) -> tuple[str, Grant]:
         state: Slots = decode(Slots, body)
@@ -211,14 +222,20 @@ class _SlotsLease:
 
     def take(self, grant: Grant, until: float, ask: SlotsAsk) -> None:
         now = time.monotonic()
-        self.slots, self.until, self.wanted, self._asked = grant.units, until, grant.wanted, now
+        if not self._leased:
+            self._since = now
+        self._leased, self.until, self._asked, self._fair = grant.units, until, now, grant.fair
+        fair = grant.units if grant.fair is None else grant.fair
+        if not fair and now - self._since < TURN_SECONDS:
+            fair = 1  # more processes than slots: they take turns
+        self.slots = min(grant.units, fair)
         self.closed_until = 0.0 if grant.retry_after is None else now + 0.5
 
     def lost(self, ask: SlotsAsk) -> None:
         """The lease that was there still ends when it ended."""
 
     def alive(self, now: float) -> bool:
-        return bool(self.slots or self.used or self.needs)
+        return bool(self._leased or self.used or self.needs)
 
 
 class Permit:
@@ -386,3 +403,31 @@ def told(subject: str) -> str:
     """A subject as a sentence has it."""
     kind, _, name = subject.partition(":")
     return f"the {kind} {name}" if name else subject
+
+
+class LimitStatus(Record, frozen=True):
+    """A limit as it stands, for pages and metrics: ``used`` counts what processes lease, so it is never too low."""
+
+    subject: str
+    metric: Metric
+    limit: int
+    used: int
+
+
+def limits_status(store: Store) -> list[LimitStatus]:
+    """All limits that were ever asked for, by subject."""
+    query = select(shared_limits).where(shared_limits.c.kind.in_(["window", "slots"]))
+    with store.read() as connection:
+        now = store_time(connection)
+        rows = connection.execute(query.order_by(shared_limits.c.subject, shared_limits.c.key)).all()
+    found = []
+    for row in rows:
+        if row.kind == "slots":
+            slots: Slots = decode(Slots, row.body)
+            limit, used = slots.limit, sum(held for held, until in slots.held.values() if until > now)
+        else:
+            window: Window = decode(Window, row.body)
+            limit, used = window.limit, sum(n for second, n in window.charges.items() if second + WINDOW >= now)
+        metric: Metric = row.key.partition("/")[0]
+        found.append(LimitStatus(subject=row.subject, metric=metric, limit=limit, used=used))
+    return found

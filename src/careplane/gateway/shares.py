@@ -31,13 +31,15 @@ WANTED_SECONDS = 3.0
 class Grant(NamedTuple):
     """What a step answers. ``units`` are newly granted (for slots: the whole lease), usable until ``until`` (time of
     the store); ``second`` is where a window charged them; ``retry_after`` is set when the need was not met;
-    ``wanted`` says that another process waits for what this one does not use."""
+    ``wanted`` says that another process waits for what this one does not use, ``fair`` how much each may keep then;
+    ``warn`` and ``stop`` that a budget got there with this step."""
 
     units: int
     until: float
     second: int = 0
     retry_after: float | None = None
     wanted: bool = False
+    fair: int | None = None
     warn: bool = False
     stop: bool = False
 
@@ -107,11 +109,11 @@ def _reopens(charges: dict[int, int], now: float, limit: int, need: int) -> floa
 
 
 class Slots(msgspec.Struct):
-    """Leased units and their end, by process; ``wanted`` is when a process was last refused."""
+    """Leased units and their end, and when a process was refused, each by process."""
 
     limit: int = 0
     held: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
-    wanted: float = 0.0
+    wanted: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class SlotsAsk(NamedTuple):
@@ -126,17 +128,19 @@ class SlotsAsk(NamedTuple):
 def slots_step(state: Slots, now: float, limit: int, ask: SlotsAsk) -> Grant:
     """Lease slots, or give some back; changes ``state``. Requests under way keep theirs, whatever the limit says."""
     state.held = {name: lease for name, lease in state.held.items() if lease[1] > now and name != ask.holder}
+    others = {name: at for name, at in state.wanted.items() if 0 <= now - at < WANTED_SECONDS and name != ask.holder}
+    fair = limit // len({ask.holder, *others, *state.held}) if others else None
     free = max(0, limit - ask.hold - sum(slots for slots, _ in state.held.values()))
-    state.limit = limit
+    if fair is not None:
+        free = min(free, max(0, max(1, fair) - ask.hold))
     slots = ask.hold + min(free, max(ask.need, min(ask.want, free // 4)))
     until = now + SLOT_SECONDS
     if slots:
         state.held[ask.holder] = (slots, until)
     refused = slots < ask.hold + ask.need
-    wanted = 0 <= now - state.wanted < WANTED_SECONDS
-    if refused:
-        state.wanted = now
-    return Grant(slots, until, retry_after=1.0 if refused else None, wanted=wanted)
+    state.limit = limit
+    state.wanted = others | ({ask.holder: now} if refused else {})
+    return Grant(slots, until, retry_after=1.0 if refused else None, fair=fair)
 
 
 # ---- money of a period
@@ -151,7 +155,7 @@ class Held(msgspec.Struct, array_like=True):
 
 
 class Purse(msgspec.Struct):
-    """Money in USD millionths. ``warned`` and ``stopped`` say that it was told, once per period."""
+    """Money in USD millionths. ``warned`` and ``stopped`` say that it was told, once per period and limit."""
 
     limit: int | None = None
     spent: int = 0
@@ -185,7 +189,8 @@ def purse_step(state: Purse, now: float, limit: int | None, ask: PurseAsk) -> Gr
     state.spent += max(0, ask.spent - mine.posted)
     mine.posted = max(mine.posted, ask.spent)
     mine.leased, mine.until = ask.keep, now + PURSE_SECONDS
-    state.limit = limit
+    if limit != state.limit:
+        state.limit, state.warned, state.stopped = limit, False, False
     units = ask.want
     refused = False
     if limit is not None:
@@ -198,7 +203,7 @@ def purse_step(state: Purse, now: float, limit: int | None, ask: PurseAsk) -> Gr
         state.wanted = now
     warn = limit is not None and not state.warned and state.spent >= ask.warn_at * limit
     stop = refused and not state.stopped
-    state.warned, state.stopped = state.warned or warn, refused
+    state.warned, state.stopped = state.warned or warn, state.stopped or refused
     if ask.last and not mine.leased:
         del state.held[ask.holder]
     return Grant(units, mine.until, retry_after=0.0 if refused else None, wanted=wanted, warn=warn, stop=stop)
