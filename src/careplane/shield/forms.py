@@ -56,11 +56,27 @@ def of_entry(entry: "Entry", known: Meaning) -> Iterator[Form]:
     tokens = _tokens(entry.surrogate)
     if entry.kind == "phone":
         phone = _Phone(entry.words, entry.source, entry.bare)
-        digits = "".join(tokens)
+        digits = "".join(char for char in entry.surrogate if char.isdigit())
         split = ((digits,),) if len(digits) == 7 else ((digits[:3], digits[3:]), (digits,))
         yield from (Form(form, phone) for form in (tokens, *split))
         return
     yield Form(tokens, known)
+    if entry.category not in _WRITTEN_OUT:
+        yield from (Form(form, known) for form in _regrouped(tokens, entry.surrogate))
+
+
+_WRITTEN_OUT = frozenset({"GEO", "STREET", "EMAIL", "URL", "IP"})
+_SHORTEST_GROUP = 3
+
+
+def _regrouped(tokens: tuple[str, ...], surrogate: str) -> Iterator[tuple[str, ...]]:
+    """A record number without its separators, or with one where it had none."""
+    together = _tokens("".join(char for char in surrogate if char.isalnum()))
+    if together != tokens:
+        yield together
+    for i, token in enumerate(together):
+        for at in range(_SHORTEST_GROUP, len(token) - _SHORTEST_GROUP + 1) if token.isdigit() else ():
+            yield (*together[:i], token[:at], token[at:].lstrip("0") or "0", *together[i + 1 :])
 
 
 def _tokens(text: str) -> tuple[str, ...]:

@@ -229,33 +229,32 @@ class Aliases:
         size = len(text)
         if size == done:
             return size
-        start = self._tail_head(text, lower, done)
-        if start < size:
-            reading = _Reading(self, text, start, done, last=False, as_json=as_json)
-            if reading.begins_word():
-                return reading.held_from()
+        cut = self._tail_head(text, lower, done)
+        if cut < size:
+            reading = _Reading(self, text, cut, done, last=False, as_json=as_json)
+            cut = reading.held_from() if reading.begins_word() else size
         opening = rewriting.TAIL_OPEN.search(text, max(done, size - rewriting.OPEN_WINDOW))
-        if opening:
-            return self.with_quote(text, opening.start(), done, as_json)
-        if as_json and self.has_bare and text[-1] == '"':
-            return size - 1
+        if opening and opening.start() < cut:
+            cut = self.with_quote(text, opening.start(), done, as_json)
+        elif as_json and self.has_bare and text[-1] == '"':
+            cut = min(cut, size - 1)
         if self.initials:
             initial = rewriting.TAIL_INITIAL.search(text, max(done, size - 4))
             if initial and initial.group(1) in self.initials:
-                return initial.start()
-        return size
+                cut = min(cut, initial.start())
+        return cut
 
     def _tail_head(self, text: str, lower: str, done: int) -> int:
         """Where the first token of a surrogate may have begun."""
         size = len(text)
+        if not text.isascii() and rewriting.DISGUISED.search(text, done):
+            run = rewriting.LAST_RUN.search(text, max(done, size - 2 * self._longest_head))
+            if run and plain_token(run.group()) in self.root.begins:
+                return run.start()
         if lower[-1] in self._head_ends:
             for length in range(min(self._longest_head, size - done), 0, -1):
                 if lower[size - length :] in self.root.begins:
                     return size - length
-        if not text.isascii():
-            run = rewriting.LAST_RUN.search(text, max(done, size - 2 * self._longest_head))
-            if run and plain_token(run.group()) in self.root.begins:
-                return run.start()
         return size
 
     def with_quote(self, text: str, start: int, done: int, as_json: bool) -> int:
