@@ -40,6 +40,21 @@ def app_of_key(store: Store, key: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+class KeyRow(Record, frozen=True):
+    """A valid key: its id and whose it is."""
+
+    id: str
+    app: str
+
+
+def key_row(store: Store, digest: str) -> KeyRow | None:
+    """The valid key with a SHA-256 (hex), or ``None``."""
+    query = select(keys.c.id, keys.c.app).where(keys.c.hash == digest, keys.c.revoked_at.is_(None))
+    with store.read() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else KeyRow(id=row.id, app=row.app)
+
+
 def list_keys(store: Store, app: str | None = None) -> list[Key]:
     """All keys, the oldest first."""
     query = select(keys.c.id, keys.c.app, keys.c.created_at, keys.c.revoked_at).order_by(keys.c.created_at, keys.c.id)

@@ -1,0 +1,215 @@
+"""Who may call now: keys, entitlements and stops, read from the store at most moments ago.
+
+A call must not wait for the database, and a stop must hold within seconds on every worker. So each worker keeps what it
+last read: a key and its app's entitlement are read anew every second while they are in use (behind the calls, not
+before them), and a thread reads the kill switches twice a second and cuts the calls that they concern. What could not
+be read for :data:`STALE_SECONDS` counts for nothing: the answer is no (fail closed).
+"""
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio.to_thread
+
+from careplane.errors import CareplaneError, Refused, StoreError
+from careplane.gateway.keys import KeyRow, key_row
+from careplane.governance import Switch, switches
+from careplane.records.app import AppSpec
+from careplane.store import Store
+
+FRESH_SECONDS = 1.0
+STALE_SECONDS = 15.0
+POLL_SECONDS = 0.5
+_MOST_KEYS = 10_000
+
+
+class Unauthorised(CareplaneError):
+    """No key, or one that is unknown or revoked."""
+
+    status = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An app that may call now: its manifest, its tier, and the key that it came with."""
+
+    spec: AppSpec
+    tier: int
+    key: str
+
+
+Entitle = Callable[[str], tuple[AppSpec, int]]
+"""The manifest and tier of an app that may use the gateway now; raises ``Refused`` with reasons. It may block."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was last read about a key: the caller, or why it is none."""
+
+    at: float
+    caller: Caller | None = None
+    error: CareplaneError | None = None
+    refreshing: bool = False
+
+
+class Standing:
+    """What one worker knows about who may call. :meth:`start` and :meth:`close` frame its thread."""
+
+    def __init__(self, store: Store, entitle: Entitle) -> None:
+        self._store = store
+        self._entitle = entitle
+        self._known: dict[bytes, _Known] = {}
+        self._refreshes: set[asyncio.Task[None]] = set()
+        self.stops = Stops(store)
+
+    def start(self) -> None:
+        """Read the stops for the first time, and go on reading them."""
+        self.stops.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self.stops.close()
+
+    async def caller(self, key: str) -> Caller:
+        """The app whose key this is.
+
+        Raises:
+            Unauthorised: the key is unknown or revoked.
+            Refused: the app may not run now; the reasons say why.
+            StoreError: it cannot be known, because the store has not answered for too long.
+        """
+        digest = hashlib.sha256(key.encode("utf-8", "replace")).digest()
+        known = self._known.get(digest)
+        now = time.monotonic()
+        if known is None or now - known.at > STALE_SECONDS or (known.caller is None and now - known.at > FRESH_SECONDS):
+            known = await self._read(digest)
+        elif now - known.at > FRESH_SECONDS and not known.refreshing:
+            known.refreshing = True
+            task = asyncio.get_running_loop().create_task(self._refresh(digest, known))
+            self._refreshes.add(task)
+            task.add_done_callback(self._refreshes.discard)
+        if known.error is not None:
+            raise known.error
+        assert known.caller is not None  # noqa: S101 - one of the two is always there
+        spec = known.caller.spec
+        self.stops.check(spec.id, None, spec.version)
+        return known.caller
+
+    async def _refresh(self, digest: bytes, old: _Known) -> None:
+        try:
+            await self._read(digest)
+        except CareplaneError:  # the store does not answer: what is known holds until it is stale
+            old.refreshing = False
+
+    async def _read(self, digest: bytes) -> _Known:
+        known = await anyio.to_thread.run_sync(self._look_up, digest)
+        if len(self._known) >= _MOST_KEYS:
+            self._known.clear()
+        self._known[digest] = known
+        return known
+
+    def _look_up(self, digest: bytes) -> _Known:
+        row: KeyRow | None = key_row(self._store, digest.hex())
+        if row is None:
+            told = "Give a valid key of a registered app: 'Authorization: Bearer cp-...' or 'x-api-key: cp-...'."
+            return _Known(time.monotonic(), error=Unauthorised(told))
+        try:
+            spec, tier = self._entitle(row.app)
+        except StoreError:
+            raise
+        except CareplaneError as error:
+            return _Known(time.monotonic(), error=error)
+        return _Known(time.monotonic(), caller=Caller(spec, tier, row.id))
+
+
+@dataclass(eq=False, slots=True)
+class ActiveCall:
+    """A call under way, which a stop can cut. ``halted`` says why, once it is cut."""
+
+    app: str
+    site: str | None
+    version: str
+    loop: asyncio.AbstractEventLoop
+    scope: asyncio.Timeout
+    halted: str | None = None
+
+    def halt(self, reason: str) -> None:
+        """Cut the call, from any thread: its time is over now."""
+        self.halted = reason
+        self.loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if self.scope.when() is not None:
+            self.scope.reschedule(self.loop.time())
+
+
+@dataclass(eq=False)
+class Stops:
+    """The kill switches as this worker last read them, and the calls that they would cut."""
+
+    store: Store
+    _held: dict[tuple[str, str], Switch] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+    _active: set[ActiveCall] = field(default_factory=set)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Read once, then go on reading in a thread."""
+        self.read()
+        self._thread = threading.Thread(target=self._poll, name="careplane-stops", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(POLL_SECONDS * 4)
+
+    def check(self, app: str, site: str | None, version: str) -> None:
+        """Whether the app may run here.
+
+        Raises:
+            Refused: it is stopped.
+            StoreError: the stops could not be read for too long.
+        """
+        if time.monotonic() - self._read_at > STALE_SECONDS:
+            raise StoreError("Whether the app is stopped cannot be read from the database, so nothing runs.")
+        if self._held and (why := self._why(app, site, version)):
+            raise Refused([f"{app} is stopped: {why}."], "A second person releases the stop: careplane stop --help")
+
+    def _why(self, app: str, site: str | None, version: str) -> str | None:
+        for scope, target in (("app", app), ("version", f"{app}@{version}"), ("site", site)):
+            if target is not None and (held := self._held.get((scope, target))) is not None:
+                return f"{held.reason} ({held.scope} {held.target}, by {held.by})"
+        return None
+
+    def enter(self, call: ActiveCall) -> None:
+        """A call begins; :meth:`leave` ends it."""
+        self._active.add(call)
+
+    def leave(self, call: ActiveCall) -> None:
+        """A call is over."""
+        self._active.discard(call)
+
+    def read(self) -> None:
+        """Read the switches now, and cut what they stop."""
+        held: dict[tuple[str, str], Switch] = {(one.scope, one.target): one for one in switches(self.store)}
+        self._read_at = time.monotonic()
+        if held == self._held:
+            return
+        self._held = held
+        for call in list(self._active):
+            if call.halted is None and (why := self._why(call.app, call.site, call.version)):
+                call.halt(why)
+
+    def _poll(self) -> None:
+        while not self._ended.wait(POLL_SECONDS):
+            try:
+                self.read()
+            except CareplaneError:
+                continue  # it counts as unread, and what is unread for too long refuses
