@@ -1,8 +1,8 @@
 """What operators see of the gateway: Prometheus metrics, OpenTelemetry spans, one structured log line per call.
 
 Counts, names of our own and times only: no text of a prompt or reply, no identifier, and nothing that a client or an
-upstream wrote (an unknown model or path is "unknown"). Span and metric names follow OpenTelemetry's semantic conventions
-for generative AI (``gen_ai.*``). Spans need the extra ``telemetry`` and an endpoint; without, they cost nothing.
+upstream wrote (an unknown model or path is "unknown"). Names follow OpenTelemetry's semantic conventions for generative
+AI (``gen_ai.*``). Spans need the extra ``telemetry`` and an endpoint; without, they cost nothing.
 """
 
 import json
@@ -72,21 +72,33 @@ class Telemetry:
     def __init__(self, tracer: Tracer | None = None) -> None:
         self._tracer = tracer
         self.registry = CollectorRegistry()
-        named = {"registry": self.registry}
+        named = self.registry
         who = ("app", "route", "provider", "model")
-        self._calls = Counter("careplane_calls", "Calls by outcome.", (*who, "operation", "status"), **named)
+        self._calls = Counter("careplane_calls", "Calls by outcome.", (*who, "operation", "status"), registry=named)
         self._duration = Histogram(
-            "gen_ai_client_operation_duration_seconds", "Time to the end of a reply.", who, buckets=_SECONDS, **named
+            "gen_ai_client_operation_duration_seconds",
+            "Time to the end of a reply.",
+            who,
+            buckets=_SECONDS,
+            registry=named,
         )
         self._first = Histogram(
-            "gen_ai_server_time_to_first_token_seconds", "Time to the first token.", who, buckets=_SECONDS, **named
+            "gen_ai_server_time_to_first_token_seconds",
+            "Time to the first token.",
+            who,
+            buckets=_SECONDS,
+            registry=named,
         )
-        self._tokens = Counter("gen_ai_client_tokens", "Tokens by kind.", (*who, "gen_ai_token_type"), **named)
-        self._cost = Counter("careplane_cost_usd", "Cost of calls whose price is known.", who, **named)
-        self._surrogates = Counter("careplane_surrogates", "Identifiers replaced.", ("app",), **named)
-        self._refused = Counter("careplane_refusals", "Requests not served, by reason.", ("app", "code"), **named)
-        self._retries = Counter("careplane_attempts", "Tries at a target.", ("provider", "model", "outcome"), **named)
-        self._active = Gauge("careplane_active_calls", "Calls under way.", **named)
+        self._tokens = Counter("gen_ai_client_tokens", "Tokens by kind.", (*who, "gen_ai_token_type"), registry=named)
+        self._cost = Counter("careplane_cost_usd", "Cost of calls whose price is known.", who, registry=named)
+        self._surrogates = Counter("careplane_surrogates", "Identifiers replaced.", ("app",), registry=named)
+        self._refused = Counter(
+            "careplane_refusals", "Requests not served, by reason.", ("app", "code"), registry=named
+        )
+        self._retries = Counter(
+            "careplane_attempts", "Tries at a target.", ("provider", "model", "outcome"), registry=named
+        )
+        self._active = Gauge("careplane_active_calls", "Calls under way.", registry=named)
         self._children: dict[tuple[str, ...], Any] = {}
 
     def entered(self) -> None:
