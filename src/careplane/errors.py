@@ -103,7 +103,8 @@ class Refused(CareplaneError):
 
 class LimitReached(Refused):
     """A limit of rate, concurrency or money is reached. ``code`` is what clients of the API know it by
-    (``rate_limit_exceeded``, ``insufficient_quota``); ``retry_after`` is in seconds, ``None`` when waiting is no use."""
+    (``rate_limit_exceeded``, ``insufficient_quota``); ``retry_after`` is in seconds, ``None`` when waiting is no use.
+    """
 
     status = 429
 

@@ -51,6 +51,19 @@ ROWS: tuple[Row, ...] = (
     Row("openai_base_url", "", "Base URL of an OpenAI-compatible endpoint, ending in /v1."),
     Row("openai_model", "", "Model name sent to the OpenAI-compatible endpoint."),
     Row("openai_region", "external", "Where that endpoint runs; 'local' only if it is inside this installation."),
+    Row(
+        "openai_baa",
+        False,
+        "Whether the vendor of that endpoint has signed a business associate agreement (45 CFR 164.504(e)).",
+    ),
+    Row(
+        "gateway_file",
+        "",
+        "File with the gateway's providers, routes and limits (TOML); it replaces 'model' and 'openai_*'.",
+    ),
+    Row("metrics_token", "", "Token that /metrics asks for; empty: nobody may read it.", secret=True),
+    Row("metrics_token_file", "", "File with that token (mode 600)."),
+    Row("traces_endpoint", "", "OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318/v1/traces."),
     Row("openai_api_key", "", "Key of the OpenAI-compatible endpoint.", secret=True),
     Row("openai_api_key_file", "", "File with that key; must not be readable by others (mode 600)."),
     Row("model_timeout_seconds", 120.0, "Total time a model may take for one reply.", least=1, most=3600),
@@ -145,6 +158,20 @@ def read_secret_file(path: Path, field: str) -> str:
         raise SettingsError(f"cannot be read: {error.strerror}", file=path, field=field) from error
     except UnicodeDecodeError as error:
         raise SettingsError("is not UTF-8 text", file=path, field=field) from error
+
+
+def secret_of(env: str, file: str, field: str) -> str:
+    """A secret that another file names: the value of an environment variable, or the first line of a private file.
+
+    Raises:
+        SettingsError: the variable is not set, or the file is missing or others may read it.
+    """
+    if env:
+        value = os.environ.get(env, "")
+        if not value:
+            raise SettingsError(f"the environment variable {env} is not set", field=field)
+        return value
+    return read_secret_file(Path(file), field) if file else ""
 
 
 def read_settings(

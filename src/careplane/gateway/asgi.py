@@ -1,10 +1,14 @@
 """The data plane inside an ASGI server: the same exchanges as on the raw listener."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from careplane.gateway.exchange import MAX_BODY, Handler
+from careplane.gateway.exchange import MAX_BODY, Handler, place_of
+
+log = logging.getLogger("careplane.gateway")
+_FAULT = b'{"error":{"message":"Something is wrong on our side.","type":"server_error","param":null,"code":"fault"}}'
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -22,31 +26,42 @@ def asgi(handler: Handler) -> Callable[[MutableMapping[str, Any], _Receive, _Sen
             return
         exchange = _AsgiExchange(scope, body, send)
         task = asyncio.ensure_future(handler(exchange))
-        watch = asyncio.get_running_loop().call_later(_WATCH_AFTER, _watch, receive, task)
+        watch = _Watch(receive, task)
         try:
-            await task
-        except asyncio.CancelledError:
-            if not task.cancelled():  # the server ends, not the client
-                task.cancel()
-                raise
+            await asyncio.wait({task})
         finally:
-            watch.cancel()
-            for watcher in _watchers.pop(task, ()):
-                watcher.cancel()
+            watch.end()
+            task.cancel()  # a no-op when it is over: only the end of the server comes before
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("a call failed", extra={"facts": {"error": type(fault).__name__, "at": place_of(fault)}})
+            if not exchange.begun:
+                await exchange.reply(500, {"content-type": "application/json"}, _FAULT)
 
     return app
 
 
-_watchers: "dict[asyncio.Future[None], list[asyncio.Task[None]]]" = {}
+class _Watch:
+    """Cancels a task when its client goes away."""
 
+    def __init__(self, receive: _Receive, task: "asyncio.Future[None]") -> None:
+        self._receive = receive
+        self._task = task
+        self._watcher: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin)
 
-def _watch(receive: _Receive, task: "asyncio.Future[None]") -> None:
-    async def until_gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._until_gone())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        task.cancel()
+        self._task.cancel()
 
-    _watchers.setdefault(task, []).append(asyncio.get_running_loop().create_task(until_gone()))
+    def end(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
 
 
 async def _read(receive: _Receive) -> bytes | None:
@@ -68,6 +83,7 @@ async def _read(receive: _Receive) -> bytes | None:
 class _AsgiExchange:
     def __init__(self, scope: MutableMapping[str, Any], body: bytes, send: _Send) -> None:
         self._send = send
+        self.begun = False
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: Mapping[str, str] = {
@@ -89,5 +105,6 @@ class _AsgiExchange:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _head(self, status: int, headers: Mapping[str, str]) -> None:
+        self.begun = True
         lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": lines})

@@ -1,7 +1,8 @@
 """One HTTP request and its reply, whichever server carries it: the raw listener or an ASGI server."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Protocol
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of the largest request: a few images, or a long chart."""
@@ -34,5 +35,13 @@ class Exchange(Protocol):
         """End a reply that came in pieces."""
 
 
-Handler = Callable[[Exchange], Awaitable[None]]
+def place_of(fault: BaseException) -> str:
+    """File and line where an exception was raised."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+Handler = Callable[[Exchange], Coroutine[Any, Any, None]]
 """Serves one exchange; raises nothing but ``asyncio.CancelledError``."""

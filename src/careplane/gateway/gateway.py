@@ -1,180 +1,336 @@
-"""The only road to a model: shield, provider, restoration, metering, and a durable record before a reply leaves."""
+"""The only road to a model: admission, shield, provider, restoration, guards, metering, and a durable record before a
+reply leaves.
+
+One call goes through :meth:`Gateway.complete` (the whole reply) or :meth:`Gateway.events` (as it comes). What was used
+is metered and on record before the last piece leaves, whatever becomes of the client meanwhile.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from types import TracebackType
 
 import anyio.to_thread
 
-from careplane.errors import NotFound, UpstreamError, UpstreamTimeout
+from careplane.errors import CareplaneError, LedgerError, NotFound, Refused, UpstreamTimeout
+from careplane.gateway.admitting import admit
+from careplane.gateway.attempts import Call as Tries
+from careplane.gateway.attempts import Caller
+from careplane.gateway.call import Call, Fact
 from careplane.gateway.metering import Meter
+from careplane.gateway.prices import Prices
+from careplane.gateway.replying import Returning
+from careplane.gateway.routing import Need, Route, Routes, Target
+from careplane.gateway.shadow import Shadows
+from careplane.gateway.standing import ActiveCall, Stops
+from careplane.gateway.telemetry import Observed, Telemetry
 from careplane.ledger import Ledger
-from careplane.providers import ChatRequest, Provider
-from careplane.records.model import ModelCall, ModelReply, ModelRequest, texts
-from careplane.shield import Protected, protect
+from careplane.providers import Provider
+from careplane.records import JSON
+from careplane.records.model import ChatRequest, Chunk, ModelReply, ModelRequest, Price
+from careplane.shield import Shield
+from careplane.shield.guards import schema_of
+
+INLINE_CHARACTERS = 32_768
+"""A longer prompt is protected in a thread, so that the other calls of the loop do not wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call under way."""
+@dataclass(slots=True)
+class Parts:
+    """What a gateway is made of besides its models and its ledger; each default limits nothing."""
 
-    request: ModelRequest
-    provider: Provider
-    protected: Protected
-    meter: Meter
-    at: datetime
-    began: float
-
-    @property
-    def record(self) -> ModelCall:
-        return ModelCall(
-            id=self.request.id,
-            route=self.request.route,
-            provider=self.provider.name,
-            model=self.provider.model,
-            usage=self.meter.usage,
-            latency_ms=(time.perf_counter() - self.began) * 1000,
-            surrogates=self.protected.count,
-            at=self.at,
-        )
+    caller: Caller = field(default_factory=Caller)
+    prices: Prices = field(default_factory=Prices)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    shadows: Shadows = field(default_factory=Shadows)
+    stops: Stops | None = None
 
 
 class Gateway:
-    """Routes by alias. ``clock`` gives the time that records carry; latency is always real time."""
+    """Routes by alias. ``clock`` gives the time that records carry; latency is always real time.
+
+    Args:
+        providers: opened, by the name that targets use.
+        routes: what the aliases mean.
+    """
 
     def __init__(
         self,
-        routes: Mapping[str, Provider],
+        providers: Mapping[str, Provider],
+        routes: Routes,
         ledger: Ledger,
         clock: Callable[[], datetime],
-        timeout_seconds: float = 120.0,
+        parts: Parts | None = None,
     ) -> None:
-        self.routes = dict(routes)
+        self.routes = routes
+        self.parts = parts or Parts()
+        self._providers = dict(providers)
         self._ledger = ledger
         self._clock = clock
-        self._timeout = timeout_seconds
+        self._after: set[asyncio.Task[None]] = set()
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, once its record is durable.
 
         Raises:
             NotFound: no such route.
-            Refused: the data policy lets nothing of this out.
+            Refused: the data policy, a guard, a limit or a stop says no.
             ShieldError: the shield failed; nothing left.
             UpstreamError: the provider failed (recorded as ``model_error``).
             LedgerError: the record could not be written; the reply stays here.
         """
-        call = self._begin(request)
-        parts: list[str] = []
-        async with aclosing(self._received(call)) as pieces:
-            async for piece in pieces:
-                parts.append(piece)
-        await self._append("model_call", call)
-        return ModelReply(text="".join(parts), call=call.record, finish_reason=call.meter.finish_reason)
+        async with await self._open(request, stream=False) as frame:
+            call = frame.call
+            async with aclosing(self._chunks(frame)) as chunks:
+                async for chunk in chunks:
+                    call.returning.take(chunk)
+            call.returning.finish()
+            return await self._close(frame)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[str, None]:
-        """The reply in pieces, originals restored; errors as in :meth:`complete`."""
+        """The text of the reply in pieces, originals restored; errors as in :meth:`complete`."""
         async with aclosing(self.events(request)) as events:
             async for event in events:
-                if isinstance(event, str):
-                    yield event
+                if isinstance(event, Chunk) and event.text:
+                    yield event.text
 
-    async def events(self, request: ModelRequest) -> AsyncGenerator[str | ModelReply, None]:
+    async def events(self, request: ModelRequest) -> AsyncGenerator[Chunk | ModelReply, None]:
         """The pieces of the reply, then the whole of it with its call.
 
         The start is on record before the first piece leaves, and the call before the last one does. Closing the
         iterator early cancels the provider and records what was used (``model_call`` with ``finish`` "aborted").
         """
-        call = self._begin(request)
-        await self._append("model_stream_started", call)
-        parts: list[str] = []
-        async with aclosing(self._received(call)) as pieces:
-            async for piece in pieces:
-                if parts:
-                    yield parts[-1]
-                parts.append(piece)
-        await self._append("model_call", call)
-        if parts:
-            yield parts[-1]
-        yield ModelReply(text="".join(parts), call=call.record, finish_reason=call.meter.finish_reason)
+        async with await self._open(request, stream=True) as frame:
+            call = frame.call
+            await self.append("model_stream_started", call)
+            held: Chunk | None = None
+            async with aclosing(self._chunks(frame)) as chunks:
+                async for chunk in chunks:
+                    piece = call.returning.take(chunk)
+                    if piece is not None:
+                        if held is not None:
+                            yield held
+                        held = piece
+            rest = call.returning.finish()
+            reply = await self._close(frame)
+            for last in (held, rest):
+                if last is not None:
+                    yield last
+            yield reply
 
-    def _begin(self, request: ModelRequest) -> _Call:
-        provider = self.routes.get(request.route)
-        if provider is None:
-            raise NotFound(f"There is no model route {request.route!r}. Known: {', '.join(sorted(self.routes))}.")
-        protected = protect(texts(request.body), request.chart, request.policy, request.surrogates)
-        meter = Meter(provider, protected.messages)
-        return _Call(request, provider, protected, meter, self._clock(), time.perf_counter())
+    async def aclose(self) -> None:
+        """Wait for the records of calls whose callers have gone, and end shadow traffic."""
+        await self.parts.shadows.close()
+        if self._after:
+            await asyncio.wait(set(self._after))
 
-    async def _received(self, call: _Call) -> AsyncGenerator[str, None]:
-        """What the provider sends, restored; its failure is recorded and raised."""
-        sent = ChatRequest(
-            key=call.request.id,
-            model=call.provider.model,
-            body={
-                **call.request.body,
-                "messages": [{"role": message.role, "content": message.content} for message in call.protected.messages],
-            },
-        )
-        restorer = call.protected.restorer()
-        deadline = call.began + self._timeout
-        chunks = call.provider.chat(sent)
-        settled = False
+    # ---- opening and closing
+
+    async def _open(self, request: ModelRequest, *, stream: bool) -> "_Frame":
+        self.parts.telemetry.entered()
+        observed = Observed("chat", app=request.app, began=time.time(), stream=stream)
         try:
-            while True:
-                async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
-                    chunk = await anext(chunks, None)
-                if chunk is None:
-                    break
-                call.meter.see(chunk)
-                if piece := restorer.feed(chunk.text):
-                    yield piece
-            if piece := restorer.finish():
-                yield piece
-            settled = True
-        except TimeoutError as error:
-            settled = True
-            await self._append("model_error", call, error="UpstreamTimeout")
-            raise UpstreamTimeout(f"The model did not answer within {self._timeout:g} seconds.") from error
-        except UpstreamError as error:
-            settled = True
-            await self._append("model_error", call, error=type(error).__name__)
+            if self.parts.stops is not None:
+                self.parts.stops.check(request.app, request.site, request.version)
+            route = self.routes.find(request.route, request.app, request.tier)
+            observed.route = route.alias
+            call = await self._prepared(request, route, observed, stream=stream)
+        except CareplaneError as error:
+            await self._refused(request, observed, error)
             raise
-        finally:
-            if not settled:
-                # The caller is gone and this task is being cancelled: it may not wait for another thread.
-                call.meter.finish_reason = "aborted"
-                self._append_now("model_call", call)
-            if isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()
+        return _Frame(self, call)
 
-    async def _append(self, kind: str, call: _Call, **facts: str) -> None:
-        await anyio.to_thread.run_sync(partial(self._append_now, kind, call, **facts))
+    async def _prepared(self, request: ModelRequest, route: Route, observed: Observed, *, stream: bool) -> Call:
+        admitted = admit(request)
+        targets = self.routes.plan(route, _need(request), self.parts.caller.healthy)
+        policy = request.policy
+        shield = Shield(request.chart, policy.phi, policy.surrogates)
+        size = _characters(admitted.body)
+        if size > INLINE_CHARACTERS:
+            session = await anyio.to_thread.run_sync(shield.request, admitted.body)
+        else:
+            session = shield.request(admitted.body)
+        as_json, _schema = schema_of(request.body.get("response_format"))
+        returning = Returning(session, admitted.tools, request.guards.links, as_json=as_json)
+        return Call(
+            request=request,
+            route=route,
+            targets=targets,
+            session=session,
+            returning=returning,
+            meter=Meter(size, self._price(targets[0])),
+            observed=observed,
+            at=self._clock(),
+            stream=stream,
+            injection=admitted.injection,
+        )
 
-    def _append_now(self, kind: str, call: _Call, **facts: str) -> None:
-        record = call.record
-        self._ledger.append(
+    async def _close(self, frame: "_Frame") -> ModelReply:
+        """Check the reply as a whole, make its record durable, and give it."""
+        call = frame.call
+        call.finish = call.returning.reply.finish_reason or "stop"
+        await self.append("model_call", call)
+        frame.closed = True
+        return call.reply()
+
+    async def _refused(self, request: ModelRequest, observed: Observed, error: CareplaneError) -> None:
+        """A call that was not made is on record too."""
+        observed.status, observed.error, observed.ended = error.status, type(error).__name__, time.time()
+        self.parts.telemetry.left(observed)
+        await self._ledger.append_async(
+            "model_refused",
+            at=self._clock(),
+            run=request.run,
+            app=request.app,
+            facts={"call": request.id, "route": observed.route, "status": error.status, "error": type(error).__name__},
+        )
+
+    # ---- the way to the model
+
+    async def _chunks(self, frame: "_Frame") -> AsyncGenerator[Chunk, None]:
+        call = frame.call
+        tries = self.parts.caller.begin(call.targets, call.route.timeouts)
+        frame.tries = tries
+        async with aclosing(tries.stream(self._ask(call))) as chunks:
+            async for chunk in chunks:
+                if call.observed.first_token is None:
+                    call.observed.first_token = time.time()
+                call.meter.see(chunk)
+                yield chunk
+
+    def _ask(self, call: Call) -> Callable[[Target], AsyncIterator[Chunk]]:
+        def ask(target: Target) -> AsyncIterator[Chunk]:
+            provider = self._provider(target)
+            call.target, call.provider = target, provider.name
+            call.meter.price = self._price(target)
+            sent = ChatRequest(key=call.request.id, model=target.model, body=call.session.body, stream=call.stream)
+            return provider.chat(sent)
+
+        return ask
+
+    def _price(self, target: Target) -> Price | None:
+        if target.price is not None:
+            return target.price
+        provider = self._provider(target)
+        return provider.price or self.parts.prices.find(provider.name, target.model or provider.model)
+
+    def _provider(self, target: Target) -> Provider:
+        provider = self._providers.get(target.provider)
+        if provider is None:
+            raise NotFound(f"The route names a provider {target.provider!r} that is not configured.")
+        return provider
+
+    # ---- the record
+
+    async def append(self, kind: str, call: Call, **facts: Fact) -> None:
+        """Record a call as it is now; durable when this returns."""
+        await self._ledger.append_async(
             kind,
             at=self._clock(),
             run=call.request.run,
             app=call.request.app,
-            facts={
-                "call": record.id,
-                "route": record.route,
-                "provider": record.provider,
-                "model": record.model,
-                "policy": call.request.policy,
-                "surrogates": record.surrogates,
-                "input_tokens": record.usage.input_tokens,
-                "output_tokens": record.usage.output_tokens,
-                "tokens_estimated": record.usage.estimated,
-                "cost_usd": record.usage.cost_usd,
-                "latency_ms": round(record.latency_ms, 3),
-                "finish": call.meter.finish_reason,
-                **facts,
-            },
+            facts={**call.facts(self._ledger, call.meter.usage), **facts},
         )
+
+    def later(self, call: Call) -> None:
+        """Record a call whose caller is gone: its task is being cancelled and may not wait."""
+        call.finish = "aborted"
+        task = asyncio.get_running_loop().create_task(self.append("model_call", call))
+        self._after.add(task)
+        task.add_done_callback(self._after.discard)
+
+
+class _Frame:
+    """The time of one call: its limits in time, its stop, and its end, which is on record however it came."""
+
+    def __init__(self, gateway: Gateway, call: Call) -> None:
+        self.call = call
+        self.closed = False
+        self.tries: Tries | None = None
+        self._gateway = gateway
+        self._scope = asyncio.timeout(call.route.timeouts.total)
+        self._active: ActiveCall | None = None
+
+    async def __aenter__(self) -> "_Frame":
+        await self._scope.__aenter__()
+        stops = self._gateway.parts.stops
+        if stops is not None:
+            request = self.call.request
+            loop = asyncio.get_running_loop()
+            self._active = ActiveCall(request.app, request.site, request.version, loop, self._scope)
+            stops.enter(self._active)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        over = False
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        except TimeoutError:
+            over = True
+        failure = self._why_over() if over else error
+        if self.closed:
+            self._tell(200, "")
+        elif isinstance(failure, CareplaneError):
+            await self._failed(failure)
+        elif failure is not None:  # the caller is gone, or a fault of ours: either way the call was made
+            self._tell(499, "aborted")
+            self._gateway.later(self.call)
+        if over and failure is not None:
+            raise failure
+
+    def _leave(self) -> None:
+        stops = self._gateway.parts.stops
+        if self._active is not None and stops is not None:
+            stops.leave(self._active)
+        if self.tries is not None:
+            self.call.attempts = self.tries.attempts
+
+    async def _failed(self, failure: CareplaneError) -> None:
+        self.call.finish = "error"
+        self._tell(failure.status, type(failure).__name__)
+        if not isinstance(failure, LedgerError):
+            await self._gateway.append("model_error", self.call, error=type(failure).__name__)
+
+    def _tell(self, status: int, error: str) -> None:
+        self._gateway.parts.telemetry.left(self.call.observe(status, error))
+
+    def _why_over(self) -> CareplaneError:
+        if self._active is not None and self._active.halted is not None:
+            return Refused(
+                [f"{self.call.request.app} was stopped: {self._active.halted}."], "A second person releases the stop."
+            )
+        return UpstreamTimeout("The model did not answer within the time that the route allows.")
+
+
+def _need(request: ModelRequest) -> Need:
+    body = request.body
+    return Need(
+        key=request.run or request.patient or request.id,
+        phi=request.policy.phi,
+        regions=request.policy.regions,
+        tools=bool(body.get("tools")),
+        images=any(_holds_image(message) for message in body["messages"]),
+    )
+
+
+def _holds_image(message: JSON) -> bool:
+    content = message.get("content")
+    return isinstance(content, list) and any(part.get("type") != "text" for part in content)
+
+
+def _characters(body: JSON) -> int:
+    """About how much text leaves, for the estimate of tokens and the choice of a thread."""
+    size = 0
+    for message in body["messages"]:
+        content = message.get("content")
+        if isinstance(content, str):
+            size += len(content)
+        elif isinstance(content, list):
+            size += sum(len(part.get("text") or "") for part in content)
+    return size

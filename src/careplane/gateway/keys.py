@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import insert, select, update
 
-from careplane.errors import NotFound
+from careplane.errors import InputError, NotFound
 from careplane.records import Record
 from careplane.store import Store, stamp
 from careplane.store.tables import keys
 
 PREFIX = "cp-"
+MIN_KEY = 20
 
 
 class Key(Record, frozen=True):
@@ -38,6 +39,27 @@ def app_of_key(store: Store, key: str) -> str | None:
     with store.read() as connection:
         row = connection.execute(query).first()
     return None if row is None else str(row[0])
+
+
+def keep_key(store: Store, app: str, key: str, at: datetime) -> None:
+    """Let a key that was made elsewhere be the app's, if it is not yet.
+
+    Raises:
+        InputError: it is too short to be a secret.
+    """
+    if len(key) < MIN_KEY:
+        raise InputError(f"a key has at least {MIN_KEY} characters", field=f"apps.{app}")
+    row = {"id": f"key-{secrets.token_hex(4)}", "app": app, "hash": _hash(key), "created_at": stamp(at)}
+    with store.write() as connection:
+        if connection.execute(select(keys.c.id).where(keys.c.hash == row["hash"])).first() is None:
+            connection.execute(insert(keys).values(**row))
+
+
+def revoke_app_keys(store: Store, app: str, at: datetime) -> None:
+    """Revoke every key of an app."""
+    change = update(keys).where(keys.c.app == app, keys.c.revoked_at.is_(None)).values(revoked_at=stamp(at))
+    with store.write() as connection:
+        connection.execute(change)
 
 
 class KeyRow(Record, frozen=True):

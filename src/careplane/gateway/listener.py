@@ -10,6 +10,7 @@ costs more than the rest of a call together (``docs/decisions/0018-wire.md``). I
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,14 +18,17 @@ from typing import cast
 
 import httptools
 
-from careplane.gateway.exchange import MAX_BODY, Handler
+from careplane.gateway.exchange import MAX_BODY, Handler, place_of
 
 MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100
 REQUEST_SECONDS = 30.0
 IDLE_SECONDS = 75.0
 HIGH_WATER = 64 * 1024
+log = logging.getLogger("careplane.gateway")
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_JSON = {"content-type": "application/json"}
+_FAULT = b'{"error":{"message":"Something is wrong on our side.","type":"server_error","param":null,"code":"fault"}}'
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -59,6 +63,7 @@ class Listener(asyncio.Protocol):
         self._whole = False
         self._refused = 0
         self._begun = False
+        self._ended = False
         self._chunked = False
         self._keep = True
 
@@ -112,7 +117,8 @@ class Listener(asyncio.Protocol):
             self._turn_away(self._refused)
         elif self._whole:
             self._stop_timer()
-            self._task = self._loop.create_task(self._serve())
+            self._task = self._loop.create_task(self._handler(self))
+            self._task.add_done_callback(self._served)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -166,16 +172,20 @@ class Listener(asyncio.Protocol):
 
     # ---- serving
 
-    async def _serve(self) -> None:
-        try:
-            await self._handler(self)
-        finally:
-            self._task = None
-            self._next()
-
-    def _next(self) -> None:
+    def _served(self, task: "asyncio.Task[None]") -> None:
+        """The exchange is over. A fault of ours is logged by its kind and place alone: its text may hold a prompt."""
+        self._task = None
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            log.error("a call failed", extra={"facts": {"error": type(fault).__name__, "at": place_of(fault)}})
         if self._transport is None:
             return
+        if not self._ended:
+            if self._begun or fault is None:
+                self._transport.abort()  # cut in the midst: the client must not take it for whole
+            else:
+                self._keep = False
+                self._write_whole(500, _FAULT)
         if not self._keep or self._closing:
             self._transport.close()
             return
@@ -189,11 +199,16 @@ class Listener(asyncio.Protocol):
     async def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         if self._transport is None:
             return
-        head = self._head(status, headers) + f"content-length: {len(body)}\r\n\r\n"
-        self._begun = True
-        self._transport.write(head.encode("latin-1") + (body if self.method != "HEAD" else b""))
+        self._write_whole(status, body, headers)
         if self._full:
             await self._drain()
+
+    def _write_whole(self, status: int, body: bytes, headers: Mapping[str, str] = _JSON) -> None:
+        if self._transport is None:
+            return
+        head = self._head(status, headers) + f"content-length: {len(body)}\r\n\r\n"
+        self._begun = self._ended = True
+        self._transport.write(head.encode("latin-1") + (body if self.method != "HEAD" else b""))
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         if self._transport is None:
@@ -210,6 +225,7 @@ class Listener(asyncio.Protocol):
 
     async def end(self) -> None:
         if self._transport is not None:
+            self._ended = True
             self._transport.write(b"0\r\n\r\n")
 
     def _head(self, status: int, headers: Mapping[str, str]) -> str:
@@ -234,16 +250,18 @@ class Listener(asyncio.Protocol):
         if self._task is None and self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """Close now; the exchange under way is cancelled."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _turn_away(self, status: int) -> None:
         """Answer what cannot be served, and close: what follows on the connection cannot be trusted."""
         self._keep = False
         self._stop_timer()
-        self._task = self._loop.create_task(self._refuse(status))
-
-    async def _refuse(self, status: int) -> None:
         phrase = HTTPStatus(status).phrase
         body = f'{{"error":{{"message":"{phrase}","type":"invalid_request_error","param":null,"code":"bad_http"}}}}'
-        await self.reply(status, {"content-type": "application/json"}, body.encode())
+        self._write_whole(status, body.encode())
         if self._transport is not None:
             self._transport.close()
 

@@ -18,7 +18,7 @@ import anyio.to_thread
 from careplane.errors import CareplaneError, Refused, StoreError
 from careplane.gateway.keys import KeyRow, key_row
 from careplane.governance import Switch, switches
-from careplane.records.app import AppSpec
+from careplane.records.app import Entitlement
 from careplane.store import Store
 
 FRESH_SECONDS = 1.0
@@ -35,15 +35,14 @@ class Unauthorised(CareplaneError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An app that may call now: its manifest, its tier, and the key that it came with."""
+    """An app that may call now, and the id of the key that it came with."""
 
-    spec: AppSpec
-    tier: int
+    entitled: Entitlement
     key: str
 
 
-Entitle = Callable[[str], tuple[AppSpec, int]]
-"""The manifest and tier of an app that may use the gateway now; raises ``Refused`` with reasons. It may block."""
+Entitle = Callable[[str], Entitlement]
+"""What an app that may use the gateway now is entitled to; raises ``Refused`` with reasons. It may block."""
 
 
 @dataclass(slots=True)
@@ -95,8 +94,8 @@ class Standing:
         if known.error is not None:
             raise known.error
         assert known.caller is not None  # noqa: S101 - one of the two is always there
-        spec = known.caller.spec
-        self.stops.check(spec.id, None, spec.version)
+        entitled = known.caller.entitled
+        self.stops.check(entitled.app, None, entitled.version)
         return known.caller
 
     async def _refresh(self, digest: bytes, old: _Known) -> None:
@@ -118,12 +117,12 @@ class Standing:
             told = "Give a valid key of a registered app: 'Authorization: Bearer cp-...' or 'x-api-key: cp-...'."
             return _Known(time.monotonic(), error=Unauthorised(told))
         try:
-            spec, tier = self._entitle(row.app)
+            entitled = self._entitle(row.app)
         except StoreError:
             raise
         except CareplaneError as error:
             return _Known(time.monotonic(), error=error)
-        return _Known(time.monotonic(), caller=Caller(spec, tier, row.id))
+        return _Known(time.monotonic(), caller=Caller(entitled, row.id))
 
 
 @dataclass(eq=False, slots=True)

@@ -75,12 +75,38 @@ class DataPolicy(Record, frozen=True):
     retention_days: Annotated[int, Meta(ge=1)] = 365
 
 
+class GuardRules(Record, frozen=True):
+    """What a model's reply may do: the ``tools`` it may call (``*``: every function that the request offers), the
+    hosts that ``links`` may lead to, and whether a text that reads like an instruction to the model is flagged for the
+    reviewer or refused."""
+
+    tools: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    injection: Literal["flag", "refuse"] = "flag"
+
+
 class Route(Record, frozen=True):
-    """Which model alias serves the app, and its limits."""
+    """Which model alias serves the app, and its limits. ``also`` are further aliases it may name (embeddings)."""
 
     model: str = "default"
+    also: tuple[str, ...] = ()
     max_tokens: Annotated[int, Meta(ge=1, le=32768)] = 700
     temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
+
+
+class Entitlement(Record, frozen=True):
+    """What the gateway has to know of an app that may call: whose it is, what may leave, and which models it may name.
+
+    ``cache`` says whether the app has opted into exact-match answers.
+    """
+
+    app: str
+    version: str = ""
+    tier: int | None = None
+    data_policy: DataPolicy = DataPolicy()
+    guards: GuardRules = GuardRules()
+    route: Route = Route()
+    cache: bool = False
 
 
 class Output(Record, frozen=True):
@@ -170,6 +196,7 @@ class AppSpec(Record, frozen=True):
     risks: tuple[str, ...] = ()
     departments: tuple[str, ...] = ()
     data_policy: DataPolicy = DataPolicy()
+    guards: GuardRules = GuardRules()
     route: Route = Route()
     plan: PlanDefaults = PlanDefaults()
     training: TrainingRule = TrainingRule()

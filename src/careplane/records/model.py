@@ -2,13 +2,15 @@
 
 The canonical form of a request is OpenAI's Chat Completions body as a JSON object (``messages`` with text or parts,
 tool calls and tool results, ``tools``, ``tool_choice``, ``response_format``, ``max_tokens``, ``temperature`` ...),
-without ``model``, ``stream`` and anything of Careplane's own. The canonical form of a reply is a stream of :class:`Chunk`.
+without ``model``, ``stream`` and anything of Careplane's own. The canonical form of a reply is a stream of
+:class:`Chunk`.
 """
 
 from datetime import datetime
 from typing import Literal
 
 from careplane.records import JSON, Record
+from careplane.records.app import DataPolicy, GuardRules
 
 
 class Message(Record, frozen=True):
@@ -21,21 +23,28 @@ class Message(Record, frozen=True):
 class ModelRequest(Record, frozen=True):
     """A request on its way to a model, before the shield: who asks, for what, and the chart that names the PHI.
 
-    ``body`` is canonical, ``chart`` are FHIR resources whose identifiers the shield looks for by name, ``site`` is the
-    hospital that asks, ``patient`` the one patient whose data the request may hold (``Patient/123``).
+    ``body`` is canonical, ``policy`` what of it may leave, ``guards`` what the reply may do. ``chart`` are FHIR
+    resources whose identifiers the shield looks for by name; ``patient`` is the one patient whose data the request may
+    hold (``Patient/123``), ``site`` the hospital that asks, ``untrusted`` the positions of messages that are quoted
+    from others, ``cache`` whether the client takes an answer that the same words got before.
     """
 
     id: str
     app: str
     route: str
     body: JSON
-    policy: str
-    surrogates: Literal["realistic", "bracketed"] = "bracketed"
-    dates: Literal["surrogate", "shifted"] = "surrogate"
+    policy: DataPolicy = DataPolicy()
+    guards: GuardRules = GuardRules()
+    version: str = ""
+    tier: int | None = None
     run: str | None = None
     site: str | None = None
     patient: str | None = None
+    encounter: str | None = None
+    purpose: str | None = None
     chart: tuple[JSON, ...] = ()
+    untrusted: tuple[int, ...] = ()
+    cache: bool = False
 
 
 class ChatRequest(Record, frozen=True):

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from careplane import __version__, console, gateway
+from careplane.gateway.asgi import asgi
 from careplane.records import Record
 from careplane.records.run import Event
 from careplane.server.platform import Platform
@@ -55,11 +56,13 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
+        await platform.gateway.aclose()
         await platform.fhir.aclose()
 
     return Starlette(
         routes=[
-            *gateway.routes(platform.gateway, platform.store, platform.entitle, platform.clock),
+            Mount("/v1", asgi(platform.plane.serve)),
+            Route("/metrics", asgi(platform.plane.serve), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/events", events, methods=["POST"]),
             Mount("/", console.app(console_context(platform))),

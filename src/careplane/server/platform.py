@@ -17,13 +17,14 @@ from careplane.apps import read_app
 from careplane.connectors import FhirConnector
 from careplane.errors import NotFound, Refused, SettingsError
 from careplane.estimators import Estimator
-from careplane.gateway import Gateway
+from careplane.gateway import DataPlane, Gateway, Parts, Standing, Telemetry
+from careplane.gateway.telemetry import open_tracer
 from careplane.governance import PermitRequest
 from careplane.ledger import Ledger, open_ledger
 from careplane.measures import Measure
-from careplane.providers import Provider
-from careplane.records.app import App, AppSpec
+from careplane.records.app import App, Entitlement
 from careplane.records.run import Event, Permit, Reason
+from careplane.server.models import model_region, open_models
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
@@ -56,6 +57,7 @@ class Platform:
     measures: Mapping[str, Measure]
     estimators: Mapping[str, Estimator]
     gateway: Gateway
+    plane: DataPlane
     fhir: FhirConnector
     runtime: workflow.Runtime
     clock: Clock
@@ -73,21 +75,9 @@ class Platform:
         """
         return _app(self.apps, name)
 
-    def entitle(self, name: str) -> AppSpec:
-        """Whether an app may use the gateway now, for callers that come by HTTP with its key.
-
-        Raises:
-            Refused: the app is not on the register, not in a stage that runs, or stopped.
-        """
-        app = self.app(name)
-        event = Event(id="gateway", app=name, kind="chat", at=self.clock())
-        permit, _plan, _arm = permit_run(self.store, (), model_region(self.settings), app, event)
-        if not permit.allowed:
-            raise Refused([reason.text for reason in permit.refusals], permit.refusals[0].way_out)
-        return app.spec
-
     def close(self) -> None:
         """Give files and connections back."""
+        self.plane.standing.close()
         self.store.close()
 
 
@@ -113,7 +103,11 @@ def open_platform(
     ledger = open_ledger(home / "ledger")
     apps = read_apps(Path(settings.text("apps_path")))
     register_ideas(store, ledger, apps, clock())
-    gateway = Gateway(open_routes(settings), ledger, clock, settings.number("model_timeout_seconds"))
+    providers, routes = open_models(settings)
+    standing = Standing(store, partial(entitle, store, apps, model_region(settings), clock))
+    standing.start()
+    telemetry = Telemetry(open_tracer(settings.text("traces_endpoint"), 1.0, "careplane"))
+    gateway = Gateway(providers, routes, ledger, clock, Parts(telemetry=telemetry, stops=standing.stops))
     connector = fhir or open_fhir(settings)
     gates = (partial(_training_gate, store),)
     runtime = workflow.Runtime(
@@ -137,6 +131,7 @@ def open_platform(
         measures={name: load("measures", name).MEASURE for name in items("measures")},
         estimators={name: load("estimators", name).estimate for name in items("estimators")},
         gateway=gateway,
+        plane=DataPlane(gateway, standing, ledger, clock, settings.secret("metrics_token")),
         fhir=connector,
         runtime=runtime,
         clock=clock,
@@ -161,24 +156,33 @@ def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: da
             alignment.register_app(store, ledger, app, tier, "idea", at, "from its folder")
 
 
-def open_routes(settings: Settings) -> dict[str, Provider]:
-    """The model routes: ``default`` is the provider that the setting ``model`` names; it also goes by its own name."""
-    name = settings.text("model")
-    provider: Provider = load("providers", name).open(
-        {
-            "base_url": settings.text("openai_base_url"),
-            "model": settings.text("openai_model"),
-            "api_key": settings.secret("openai_api_key"),
-            "timeout": settings.text("model_timeout_seconds"),
-        }
+def entitle(store: Store, apps: Mapping[str, App], region: str, clock: Clock, name: str) -> Entitlement:
+    """What an app may do that comes to the gateway with its key.
+
+    Raises:
+        NotFound: there is no such app.
+        Refused: the app is not on the register, not in a stage that runs, or stopped.
+    """
+    app = _app(apps, name)
+    event = Event(id="gateway", app=name, kind="chat", at=clock())
+    permit, _plan, _arm = permit_run(store, (), region, app, event)
+    if not permit.allowed:
+        raise Refused([reason.text for reason in permit.refusals], permit.refusals[0].way_out)
+    spec = app.spec
+    return Entitlement(
+        app=spec.id,
+        version=spec.version,
+        tier=governance.tier(spec.tier).tier,
+        data_policy=spec.data_policy,
+        guards=spec.guards,
+        route=spec.route,
     )
-    return {"default": provider, name: provider}
 
 
-def model_region(settings: Settings) -> str:
-    """Where the default route's model runs: the providers that ship run inside this installation."""
-    inside = settings.text("model") in ("scripted", "local")
-    return "local" if inside else settings.text("openai_region")
+def register_entitlements(store: Store, settings: Settings) -> Callable[[str], Entitlement]:
+    """Entitlements from the register, for a data plane that runs beside the installation."""
+    apps = read_apps(Path(settings.text("apps_path")))
+    return partial(entitle, store, apps, model_region(settings), site_clock(settings))
 
 
 def open_fhir(settings: Settings) -> FhirConnector:

@@ -37,11 +37,14 @@ def model_request(app: App, event: Event, context: Context, run: str) -> ModelRe
             "max_tokens": spec.route.max_tokens,
             "temperature": spec.route.temperature,
         },
-        policy=spec.data_policy.phi,
-        surrogates=spec.data_policy.surrogates,
+        policy=spec.data_policy,
+        guards=spec.guards,
+        version=spec.version,
         run=run,
         site=event.site,
         patient=event.patient,
+        encounter=event.encounter,
+        purpose=spec.data_policy.purpose,
         chart=context.chart,
     )
 

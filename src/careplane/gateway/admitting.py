@@ -1,0 +1,89 @@
+"""What is asked of a request before anything leaves: one patient, consent, tools, untrusted text.
+
+It is decided on the server from the app's manifest and the chart; nothing that a model or a text says changes it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from careplane.errors import Refused
+from careplane.records import JSON
+from careplane.records.model import ModelRequest
+from careplane.shield.guards import (
+    PatientScope,
+    ToolPolicy,
+    Untrusted,
+    injection_score,
+    one_patient,
+    quarantine,
+)
+
+INJECTION_THRESHOLD = 0.5
+EVERY_TOOL = "*"
+_DATA_ROLES = frozenset({"tool", "function"})
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may go on: its body with untrusted text marked, the rules for its tools, and the injection signal
+    from 0 to 1 (``None`` when nothing in it is untrusted)."""
+
+    body: JSON
+    tools: ToolPolicy | None
+    injection: float | None
+
+
+def admit(request: ModelRequest) -> Admitted:
+    """Check a request.
+
+    Raises:
+        Refused: two patients, a tool that the app may not use, or (where the app says so) untrusted text that reads
+            like an instruction.
+        InputError: a tool's schema is not one.
+    """
+    if request.chart:
+        verdict = one_patient(request.chart, request.patient)
+        if not verdict.allowed:
+            raise Refused([verdict.text], "Send the chart of one patient.")
+    tools = _tools(request)
+    data = list(_data(request))
+    if not data:
+        return Admitted(request.body, tools, None)
+    score = max(injection_score(text) for text in data)
+    if score >= INJECTION_THRESHOLD and request.guards.injection == "refuse":
+        raise Refused(
+            ["A text that was quoted from others reads like an instruction to the model."],
+            "Leave the text out, or let a person handle it.",
+        )
+    what = Untrusted(roles=tuple(_DATA_ROLES), indexes=request.untrusted, sections=())
+    marked = quarantine(request.body["messages"], what)
+    return Admitted({**request.body, "messages": list(marked.messages)}, tools, score)
+
+
+def _tools(request: ModelRequest) -> ToolPolicy | None:
+    offered = request.body.get("tools")
+    if not offered:
+        return None
+    scope = PatientScope.of(request.patient, request.chart) if request.patient else None
+    names = [str((tool.get("function") or {}).get("name")) for tool in offered]
+    allowed = names if EVERY_TOOL in request.guards.tools else request.guards.tools
+    policy = ToolPolicy.of_body(allowed, request.body, scope)
+    _kept, left_out = policy.offer(offered)
+    if left_out:
+        shown = ", ".join(name if name.isidentifier() and len(name) <= 64 else "?" for name in left_out)
+        raise Refused(
+            [f"The app {request.app} may not let a model use: {shown}."],
+            "List the tool under guards.tools in the manifest of the app.",
+        )
+    return policy
+
+
+def _data(request: ModelRequest) -> Iterator[str]:
+    """The texts of a request that are quoted from others."""
+    for i, message in enumerate(request.body["messages"]):
+        if message.get("role") in _DATA_ROLES or i in request.untrusted:
+            content = message.get("content") or ""
+            if isinstance(content, str):
+                yield content
+            else:
+                yield from (part["text"] for part in content if isinstance(part.get("text"), str))

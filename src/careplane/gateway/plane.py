@@ -1,0 +1,265 @@
+"""The data plane: the APIs that clients know, with a key per app.
+
+=======================================  ============================================================
+``POST /v1/chat/completions``            OpenAI Chat Completions, whole or streamed
+``POST /v1/responses``                   OpenAI Responses, whole or streamed, without state
+``POST /v1/messages``                    Anthropic Messages, whole or streamed
+``POST /v1/embeddings``                  OpenAI Embeddings
+``GET /v1/models``                       the aliases that the caller's app may name
+``GET /health``, ``GET /metrics``        for operators
+=======================================  ============================================================
+
+The app's row of the register decides policy, route and limits. Every request ends in an audit record, those that are
+refused as well, and every error has the shape that the client's API gives it.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from careplane.codecs.dialect import Asked, Dialect, Problem
+from careplane.codecs.openai_chat import CHAT
+from careplane.errors import (
+    CareplaneError,
+    InputError,
+    LimitReached,
+    NotFound,
+    Refused,
+    UpstreamBusy,
+    UpstreamRejected,
+)
+from careplane.gateway.exchange import MAX_BODY, Exchange
+from careplane.gateway.gateway import Gateway
+from careplane.gateway.standing import Caller, Standing, Unauthorised
+from careplane.gateway.telemetry import METRICS_TYPE
+from careplane.ledger import Ledger
+from careplane.records.model import Chunk, ModelReply, ModelRequest
+
+KEEPALIVE_SECONDS = 15.0
+_JSON = {"content-type": "application/json"}
+_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
+_DIALECTS: Mapping[str, Dialect] = {
+    "/v1/chat/completions": CHAT,
+}
+_OFFERED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and GET /v1/models"
+_AGAIN_SECONDS = 5.0
+
+
+class TooLarge(InputError):
+    """The body is larger than :data:`careplane.gateway.exchange.MAX_BODY`."""
+
+    status = 413
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlane:
+    """Serves exchanges; :meth:`serve` is a :data:`careplane.gateway.exchange.Handler`."""
+
+    gateway: Gateway
+    standing: Standing
+    ledger: Ledger
+    clock: Callable[[], datetime]
+    metrics_token: str = ""
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Serve one exchange."""
+        dialect = _DIALECTS.get(exchange.path)
+        if dialect is not None and exchange.method == "POST":
+            await self._generate(exchange, dialect)
+        elif exchange.method == "GET" and exchange.path in ("/v1/models", "/health", "/metrics"):
+            await self._get(exchange)
+        else:
+            await self._refuse(exchange, dialect or CHAT, NotFound(f"There is nothing here, only {_OFFERED}."), None)
+
+    async def _generate(self, exchange: Exchange, dialect: Dialect) -> None:
+        caller: Caller | None = None
+        try:
+            caller = await self._caller(exchange)
+            asked = dialect.read(_body(exchange))
+            request = _request(f"{dialect.prefix}{secrets.token_hex(12)}", caller, asked, self.gateway.routes.aliases)
+        except CareplaneError as error:
+            await self._refuse(exchange, dialect, error, caller)
+            return
+        try:
+            if asked.stream:
+                await self._stream(exchange, dialect, asked, request)
+            else:
+                reply = await self.gateway.complete(request)
+                body = dialect.whole(request.id, asked.model, self._now(), asked, reply)
+                await exchange.reply(200, {**_JSON, "x-request-id": request.id}, body)
+        except CareplaneError as error:  # the gateway has it on record
+            await self._fail(exchange, dialect, error)
+
+    async def _stream(self, exchange: Exchange, dialect: Dialect, asked: Asked, request: ModelRequest) -> None:
+        """The first event is awaited here, so that a failure before it is an HTTP error and not a broken stream."""
+        encoder = dialect.stream(request.id, asked.model, self._now(), asked)
+        async with aclosing(self.gateway.events(request)) as events:
+            event: Chunk | ModelReply = await anext(events)
+            await exchange.begin(200, {**_EVENTS, "x-request-id": request.id})
+            await exchange.write(encoder.start())
+            try:
+                while isinstance(event, Chunk):
+                    await exchange.write(encoder.chunk(event))
+                    event = await anext(events)
+                await exchange.write(encoder.end(event.finish_reason, event.call.usage))
+            except CareplaneError as error:
+                await exchange.write(encoder.error(problem(error)))
+            await exchange.end()
+
+    async def _get(self, exchange: Exchange) -> None:
+        if exchange.path == "/health":
+            await exchange.reply(200, _JSON, b'{"status":"ok"}')
+            return
+        try:
+            if exchange.path == "/metrics":
+                self._check_operator(exchange)
+                await exchange.reply(200, {"content-type": METRICS_TYPE}, self.gateway.parts.telemetry.page())
+                return
+            caller = await self._caller(exchange)
+        except CareplaneError as error:
+            await self._refuse(exchange, CHAT, error, None)
+            return
+        await exchange.reply(200, _JSON, models_list(_models(caller)))
+
+    def _check_operator(self, exchange: Exchange) -> None:
+        given = _key(exchange.headers)
+        if not self.metrics_token or not secrets.compare_digest(given.encode(), self.metrics_token.encode()):
+            raise Unauthorised("Give the token of the setting metrics_token as 'Authorization: Bearer ...'.")
+
+    async def _caller(self, exchange: Exchange) -> Caller:
+        key = _key(exchange.headers)
+        if not key:
+            raise Unauthorised("Give a key of a registered app as 'Authorization: Bearer cp-...'.")
+        return await self.standing.caller(key)
+
+    async def _refuse(self, exchange: Exchange, dialect: Dialect, error: CareplaneError, caller: Caller | None) -> None:
+        """Refuse what did not become a call, with an audit record of its own."""
+        facts = {"status": error.status, "error": type(error).__name__, "field": _field(error), "path": exchange.path}
+        try:
+            await self.ledger.append_async(
+                "request_refused",
+                at=self.clock(),
+                app=None if caller is None else caller.entitled.app,
+                actor=None if caller is None else caller.key,
+                facts=facts if exchange.path in _DIALECTS else {**facts, "path": "other"},
+            )
+        except CareplaneError as failure:
+            error = failure
+        await self._fail(exchange, dialect, error)
+
+    async def _fail(self, exchange: Exchange, dialect: Dialect, error: CareplaneError) -> None:
+        told = problem(error)
+        headers = dict(_JSON)
+        if told.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        if told.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(told.retry_after)))
+        await exchange.reply(told.status, headers, dialect.error(told))
+
+    def _now(self) -> int:
+        return int(self.clock().timestamp())
+
+
+def _body(exchange: Exchange) -> bytes:
+    if len(exchange.body) > MAX_BODY:
+        raise TooLarge(f"the body is larger than {MAX_BODY // (1024 * 1024)} MiB")
+    return exchange.body
+
+
+def _key(headers: Mapping[str, str]) -> str:
+    """The key of a request, where OpenAI's clients put it or where Anthropic's do."""
+    given = headers.get("authorization")
+    if given is None:
+        return headers.get("x-api-key", "").strip()
+    scheme, _, key = given.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _models(caller: Caller) -> tuple[str, ...]:
+    route = caller.entitled.route
+    return tuple(dict.fromkeys((route.model, *route.also)))
+
+
+def _check_model(caller: Caller, model: str, known: tuple[str, ...]) -> None:
+    entitled = _models(caller)
+    if model in entitled:
+        return
+    if model not in known:
+        raise NotFound(f"There is no such model. This app may use: {', '.join(entitled)}.")
+    raise Refused(
+        [f"The app {caller.entitled.app} is not entitled to the model {model!r}."],
+        f"Use {', '.join(entitled)}, or change the route of the app on the register.",
+    )
+
+
+def _field(error: CareplaneError) -> str | None:
+    """The field at fault, if its name is one of ours."""
+    field = error.field if isinstance(error, InputError) else None
+    return field if field is not None and len(field) <= 80 and field.isprintable() and field.isascii() else None
+
+
+_CODES = {
+    400: "invalid_request",
+    401: "invalid_api_key",
+    403: "permission_denied",
+    404: "not_found",
+    409: "conflict",
+    413: "request_too_large",
+}
+
+
+def problem(error: CareplaneError) -> Problem:
+    """An error as a client of an API is to see it: our own words, never an upstream's."""
+    param = error.field if isinstance(error, InputError) else None
+    status, code, again = error.status, _CODES.get(error.status, ""), None
+    if isinstance(error, LimitReached):
+        code, again = error.code, error.retry_after
+    elif isinstance(error, UpstreamRejected):
+        if error.code in ("invalid_request", "context_length_exceeded", "content_filter"):
+            status, code = 400, error.code
+        else:
+            status, code = 502, f"upstream_{error.code}"
+    elif isinstance(error, UpstreamBusy):
+        code, again = "upstream_busy", error.retry_after or _AGAIN_SECONDS
+    elif status >= 500:
+        code, again = _snake(type(error).__name__), _AGAIN_SECONDS
+    return Problem(status=status, code=code, message=str(error), param=param, retry_after=again)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
+def _request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...]) -> ModelRequest:
+    """What an app asked, with what its manifest says about it."""
+    _check_model(caller, asked.model, aliases)
+    entitled, options = caller.entitled, asked.options
+    limit = entitled.route.max_tokens
+    body = {**asked.body, "max_tokens": min(asked.body.get("max_tokens") or limit, limit)}
+    return ModelRequest(
+        id=ident,
+        app=entitled.app,
+        route=asked.model,
+        body=body,
+        policy=entitled.data_policy,
+        guards=entitled.guards,
+        version=entitled.version,
+        tier=entitled.tier,
+        site=options.site,
+        patient=options.patient,
+        encounter=options.encounter,
+        purpose=options.purpose,
+        chart=options.context,
+        untrusted=options.untrusted,
+        cache=options.cache and entitled.cache,
+    )
+
+
+def models_list(models: tuple[str, ...]) -> bytes:
+    """``GET /v1/models``."""
+    listed = [{"id": model, "object": "model", "created": 0, "owned_by": "careplane"} for model in models]
+    return orjson.dumps({"object": "list", "data": listed})

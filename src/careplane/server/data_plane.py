@@ -1,0 +1,153 @@
+"""The data plane alone: one process that serves the gateway's APIs on the raw listener, and nothing else.
+
+It shares the home (ledger, store) of an installation, so any number of these may run beside ``careplane serve``. Apps
+of the register and apps of its own file may call.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import uvloop
+
+from careplane.errors import NotFound
+from careplane.gateway import Gateway, Parts, Standing, Telemetry, issue_key, keep_key, revoke_app_keys
+from careplane.gateway.config import GatewayFile, read_gateway_file
+from careplane.gateway.listener import Listener
+from careplane.gateway.plane import DataPlane
+from careplane.gateway.prices import FILE as PRICES
+from careplane.gateway.prices import Prices
+from careplane.gateway.telemetry import JsonLines, open_tracer
+from careplane.ledger import open_ledger
+from careplane.records.app import Entitlement
+from careplane.server.models import open_file_models
+from careplane.settings import Settings, secret_of
+from careplane.store import Store, open_store
+
+GRACE_SECONDS = 20.0
+"""How long calls under way may go on after the end was asked for."""
+
+Entitle = Callable[[str], Entitlement]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A data plane that is open: what serves, and what is to be closed."""
+
+    plane: DataPlane
+    listener: socket.socket
+    keys: dict[str, str]
+    store: Store
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        host, port = self.listener.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+
+def open_plane(path: Path, settings: Settings, registered: Callable[[Store, Settings], Entitle]) -> Plane:
+    """Open the data plane that a file describes.
+
+    Args:
+        path: the gateway's file.
+        settings: the installation's; the file's ``home`` wins.
+        registered: gives what says whether an app of the register may call.
+
+    Raises:
+        SettingsError: the file does not hold, or the address cannot be bound.
+    """
+    from careplane.server.serving import bind
+
+    file = read_gateway_file(path)
+    if file.home:
+        settings = settings.replace(home=file.home)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _log(file.log_level)
+    providers, routes = open_file_models(file)
+    store = open_store(settings.database_url)
+    ledger = open_ledger(settings.home / "ledger")
+    clock = partial(datetime.now, UTC)
+    standing = Standing(store, partial(_entitle, file, registered(store, settings)))
+    prices = Prices((PRICES, Path(file.price_file)) if file.price_file else (PRICES,))
+    telemetry = Telemetry(open_tracer(file.traces_endpoint, file.traces_ratio, "careplane-gateway"))
+    standing.start()
+    gateway = Gateway(providers, routes, ledger, clock, Parts(prices=prices, telemetry=telemetry, stops=standing.stops))
+    listener = bind(file.host, file.port)
+    keys = {name: _key(store, name, app.key_env, app.key_file) for name, app in file.apps.items()}
+    plane = DataPlane(gateway, standing, ledger, clock, file.secret("metrics_token"))
+    return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store)
+
+
+def _entitle(file: GatewayFile, registered: Entitle, app: str) -> Entitlement:
+    own = file.apps.get(app)
+    return registered(app) if own is None else own.entitlement(app)
+
+
+def no_register(_store: Store, _settings: Settings) -> Entitle:
+    """For a data plane whose apps are all in its file."""
+
+    def entitle(app: str) -> Entitlement:
+        raise NotFound(f"There is no app {app!r} here.")
+
+    return entitle
+
+
+def _key(store: Store, app: str, env: str, file: str) -> str:
+    """The key of an app of the file: kept when the file names one, else made anew, told once."""
+    now = datetime.now(UTC)
+    if env or file:
+        keep_key(store, app, secret_of(env, file, f"apps.{app}"), now)
+        return ""
+    revoke_app_keys(store, app, now)
+    return issue_key(store, app, now)
+
+
+def _log(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def run_plane(opened: Plane, echo: Callable[[str], None], *, as_json: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM; says where on one line, and the keys that were made."""
+    told = {"address": opened.address, "keys": opened.keys}
+    if as_json:
+        echo(json.dumps(told))
+    else:
+        echo(f"Careplane gateway on {opened.address}")
+        for app, key in opened.keys.items():
+            echo(f"key of {app}: {key}")
+    try:
+        uvloop.run(_serve(opened))
+    finally:
+        opened.plane.standing.close()
+        opened.store.close()
+
+
+async def _serve(opened: Plane) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    connections: set[Listener] = set()
+    server = await loop.create_server(
+        lambda: Listener(opened.plane.serve, connections), sock=opened.listener, backlog=2048
+    )
+    await ended.wait()
+    server.close()
+    for connection in list(connections):
+        connection.close()
+    until = loop.time() + GRACE_SECONDS
+    while connections and loop.time() < until:
+        await asyncio.sleep(0.05)
+    for connection in list(connections):
+        connection.abort()
+    await opened.plane.gateway.aclose()

@@ -1,0 +1,52 @@
+"""Models: the providers and routes of an installation, from the gateway's file or from the plain settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from careplane._shelf import load
+from careplane.gateway.config import GatewayFile, default_routes, provider_settings, read_gateway_file
+from careplane.gateway.routing import LOCAL, Route, Routes, Target
+from careplane.providers import Provider
+from careplane.settings import Settings
+
+
+def open_models(settings: Settings) -> tuple[Mapping[str, Provider], Routes]:
+    """The providers and routes of an installation.
+
+    With ``gateway_file`` they are those of the file. Without, the route ``default`` leads to the provider that the
+    setting ``model`` names; it also goes by its own name.
+    """
+    path = settings.text("gateway_file")
+    if path:
+        return open_file_models(read_gateway_file(Path(path)))
+    name = settings.text("model")
+    given = {
+        "base_url": settings.text("openai_base_url"),
+        "model": settings.text("openai_model"),
+        "api_key": settings.secret("openai_api_key"),
+        "timeout": settings.text("model_timeout_seconds"),
+    }
+    provider: Provider = load("providers", name).open(given)
+    target = Target(
+        provider=name,
+        model=provider.model,
+        region=model_region(settings),
+        baa=settings.text("openai_baa") == "True",
+        embeddings=provider.embed is not None,
+    )
+    return {name: provider}, Routes(Route(alias=alias, targets=(target,)) for alias in ("default", name))
+
+
+def open_file_models(file: GatewayFile) -> tuple[Mapping[str, Provider], Routes]:
+    """The providers and routes of a gateway's file."""
+    opened: dict[str, Provider] = {
+        name: load("providers", str(given["kind"])).open(provider_settings(name, given))
+        for name, given in file.providers.items()
+    }
+    return opened, Routes(default_routes(file), deidentified_needs_baa=file.deidentified_needs_baa)
+
+
+def model_region(settings: Settings) -> str:
+    """Where the default route's model runs: the providers that ship run inside this installation."""
+    inside = settings.text("model") in ("scripted", "local")
+    return LOCAL if inside else settings.text("openai_region")
