@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from careplane.governance import tier
 from careplane.records.app import App
+from careplane.records.model import Usage
 from careplane.records.run import Run
 from careplane.workflow import TRIAL_LABEL
 
@@ -68,9 +69,13 @@ def run_lines(app: App, run: Run) -> Iterator[str]:
         yield ""
         yield from textwrap.wrap(
             f"Model {call.provider}/{call.model}: {usage.input_tokens} + {usage.output_tokens} tokens, "
-            f"{usage.cost_usd:.4f} USD, {call.latency_ms:.0f} ms, {call.surrogates} identifiers replaced",
+            f"{_cost(usage)}, {call.latency_ms:.0f} ms, {call.surrogates} identifiers replaced",
             WIDTH,
         )
+
+
+def _cost(usage: Usage) -> str:
+    return "cost not measured" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
 
 
 def _field(name: str, text: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from careplane.gateway.call import Call, Fact
 from careplane.gateway.metering import Meter
 from careplane.gateway.prices import Prices
 from careplane.gateway.replying import Returning
-from careplane.gateway.routing import Need, Route, Routes, Target
+from careplane.gateway.routing import LOCAL, Need, Route, Routes, Target
 from careplane.gateway.shadow import Shadows
 from careplane.gateway.standing import ActiveCall, Stops
 from careplane.gateway.telemetry import Observed, Telemetry
@@ -34,6 +34,7 @@ from careplane.records.model import ChatRequest, Chunk, ModelReply, ModelRequest
 from careplane.shield import Shield
 from careplane.shield.guards import schema_of
 
+_INSIDE = Price(source="runs inside this installation")
 INLINE_CHARACTERS = 32_768
 """A longer prompt is protected in a thread, so that the other calls of the loop do not wait for it."""
 
@@ -212,10 +213,17 @@ class Gateway:
         return ask
 
     def _price(self, target: Target) -> Price | None:
+        """What a target costs: as the route or the provider says, else by the price files; inside nothing per token."""
         if target.price is not None:
             return target.price
         provider = self._provider(target)
-        return provider.price or self.parts.prices.find(provider.name, target.model or provider.model)
+        if provider.price is not None:
+            return provider.price
+        if target.region == LOCAL:
+            return _INSIDE
+        model = target.model or provider.model
+        lists = (provider.name, "openai", "gemini") if provider.name == "openai_compatible" else (provider.name,)
+        return next(filter(None, (self.parts.prices.find(name, model) for name in lists)), None)
 
     def _provider(self, target: Target) -> Provider:
         provider = self._providers.get(target.provider)

@@ -148,11 +148,12 @@ class Price(Record, frozen=True):
 
 
 class Usage(Record, frozen=True):
-    """Tokens and money of one model call; ``estimated`` when the provider reported no usage."""
+    """Tokens and money of one model call; ``estimated`` when the provider reported no usage; ``cost_usd`` is ``None``
+    when the price of the model is not known: then it is not measured."""
 
     input_tokens: int
     output_tokens: int
-    cost_usd: float
+    cost_usd: float | None
     estimated: bool = False
     cached_tokens: int = 0
 

@@ -141,5 +141,5 @@ class Run(Record, frozen=True):
 
     @property
     def cost_usd(self) -> float:
-        """What the model calls of the run cost."""
-        return sum(call.usage.cost_usd for call in self.calls)
+        """What the model calls of the run cost, as far as their prices are known."""
+        return sum(call.usage.cost_usd or 0.0 for call in self.calls)
