@@ -16,8 +16,8 @@ from careplane import alignment, change
 from careplane.gateway import issue_key
 from careplane.records import JSON
 from careplane.records.portfolio import Stage
-from careplane.server import Platform, open_platform
 from careplane.server.asgi import asgi_app
+from careplane.server.platform import Platform, open_platform
 from careplane.server.serving import bind
 from careplane.settings import read_settings
 from careplane.store.lake import load_path

@@ -8,8 +8,8 @@ import httpx
 
 from careplane import governance
 from careplane.gateway import list_keys, revoke_key
-from careplane.server import Platform
 from careplane.server.asgi import MAX_EVENT_BYTES, asgi_app
+from careplane.server.platform import Platform
 from careplane.workflow import find_runs
 
 NOTICE = {

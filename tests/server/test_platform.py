@@ -13,8 +13,7 @@ from careplane import evidence, governance
 from careplane.errors import NotFound, Refused, SettingsError
 from careplane.records.portfolio import Stage
 from careplane.records.run import Event, Run
-from careplane.server import Platform
-from careplane.server.platform import read_apps, site_clock
+from careplane.server.platform import Platform, read_apps, site_clock
 from careplane.server.serving import bind
 from careplane.settings import read_settings
 from careplane.store.tables import register

@@ -9,7 +9,7 @@ from careplane.records.app import App
 from careplane.records.people import Person
 from careplane.records.portfolio import Stage
 from careplane.records.run import Event, Permit
-from careplane.server import Platform
+from careplane.server.platform import Platform
 from careplane.server.schedules import open_schedules
 from careplane.store import save
 from careplane.store.tables import people

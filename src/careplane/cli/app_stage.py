@@ -6,7 +6,7 @@ import click
 
 from careplane import alignment, governance
 from careplane.records.portfolio import Stage
-from careplane.server import open_platform
+from careplane.server.platform import open_platform
 from careplane.settings import read_settings
 
 

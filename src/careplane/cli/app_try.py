@@ -12,7 +12,7 @@ from careplane.cli.app_text import run_lines
 from careplane.errors import InputError, NotFound
 from careplane.records.app import App
 from careplane.records.run import Event, Run
-from careplane.server import Platform, open_platform
+from careplane.server.platform import Platform, open_platform
 from careplane.settings import read_settings
 from careplane.workflow import preview
 

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from careplane.sandbox.journey import JourneyOptions, run_journey
 from careplane.sandbox.journey.screen import one_screen
-from careplane.server.serving import bind, serve
+from careplane.server.binding import bind
+from careplane.server.serving import serve
 from careplane.settings import default_settings
 
 PATIENTS = {"scripted": 3000, "local": 120}

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from careplane.server.data_plane import open_plane, run_plane
-from careplane.server.platform import register_entitlements
 from careplane.settings import read_settings
 
 
@@ -24,4 +23,4 @@ def command(config: Path, home: str | None, as_json: bool) -> None:
       careplane gateway --config gateway.toml
     """
     settings = read_settings(home=home) if home else read_settings()
-    run_plane(open_plane(config, settings, register_entitlements), click.echo, as_json=as_json)
+    run_plane(open_plane(config, settings), click.echo, as_json=as_json)

@@ -9,7 +9,7 @@ import msgspec
 
 from careplane.cli.plan_text import plan_lines, result_lines
 from careplane.evidence import analyse, find_plans, latest_result, load_plan, lock_plan
-from careplane.server import Platform, open_platform
+from careplane.server.platform import Platform, open_platform
 from careplane.settings import read_settings
 
 _HOME = click.option("--home", metavar="DIR", help="Home folder of the installation.")

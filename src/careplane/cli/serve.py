@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from careplane.server import open_platform
+from careplane.server.platform import open_platform
 from careplane.server.serving import serve
 from careplane.settings import read_settings
 

@@ -3,7 +3,7 @@
 It is decided on the server from the app's manifest and the chart; nothing that a model or a text says changes it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from careplane.errors import Refused
@@ -13,7 +13,6 @@ from careplane.shield.guards import (
     PatientScope,
     ToolPolicy,
     Untrusted,
-    injection_score,
     one_patient,
     quarantine,
 )
@@ -21,6 +20,10 @@ from careplane.shield.guards import (
 INJECTION_THRESHOLD = 0.5
 EVERY_TOOL = "*"
 _DATA_ROLES = frozenset({"tool", "function"})
+
+
+Signal = Callable[[str], float]
+"""From a text to a score from 0 to 1: how much it reads like an instruction to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,12 @@ class Admitted:
     injection: float | None
 
 
-def admit(request: ModelRequest) -> Admitted:
+def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
     """Check a request.
+
+    Args:
+        signal: how much a text reads like an instruction to the model; ``None`` switches the signal off, which moves no
+            boundary.
 
     Raises:
         Refused: two patients, a tool that the app may not use, or (where the app says so) untrusted text that reads
@@ -49,8 +56,8 @@ def admit(request: ModelRequest) -> Admitted:
     data = list(_data(request))
     if not data:
         return Admitted(request.body, tools, None)
-    score = max(injection_score(text) for text in data)
-    if score >= INJECTION_THRESHOLD and request.guards.injection == "refuse":
+    score = None if signal is None else max(map(signal, data))
+    if score is not None and score >= INJECTION_THRESHOLD and request.guards.injection == "refuse":
         raise Refused(
             ["A text that was quoted from others reads like an instruction to the model."],
             "Leave the text out, or let a person handle it.",

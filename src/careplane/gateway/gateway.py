@@ -16,7 +16,7 @@ from types import TracebackType
 import anyio.to_thread
 
 from careplane.errors import CareplaneError, LedgerError, NotFound, Refused, UpstreamTimeout
-from careplane.gateway.admitting import admit
+from careplane.gateway.admitting import Signal, admit
 from careplane.gateway.attempts import Call as Tries
 from careplane.gateway.attempts import Caller
 from careplane.gateway.call import Call, Fact
@@ -48,6 +48,7 @@ class Parts:
     telemetry: Telemetry = field(default_factory=Telemetry)
     shadows: Shadows = field(default_factory=Shadows)
     stops: Stops | None = None
+    signal: Signal | None = None
 
 
 class Gateway:
@@ -145,7 +146,7 @@ class Gateway:
         return _Frame(self, call)
 
     async def _prepared(self, request: ModelRequest, route: Route, observed: Observed, *, stream: bool) -> Call:
-        admitted = admit(request)
+        admitted = admit(request, self.parts.signal)
         targets = self.routes.plan(route, _need(request), self.parts.caller.healthy)
         policy = request.policy
         shield = Shield(request.chart, policy.phi, policy.surrogates)

@@ -138,14 +138,19 @@ class DataPlane:
 
     async def _refuse(self, exchange: Exchange, dialect: Dialect, error: CareplaneError, caller: Caller | None) -> None:
         """Refuse what did not become a call, with an audit record of its own."""
-        facts = {"status": error.status, "error": type(error).__name__, "field": _field(error), "path": exchange.path}
+        facts: dict[str, str | int | float | bool | None] = {
+            "status": error.status,
+            "error": type(error).__name__,
+            "field": _field(error),
+            "path": exchange.path if exchange.path in _DIALECTS else "other",
+        }
         try:
             await self.ledger.append_async(
                 "request_refused",
                 at=self.clock(),
                 app=None if caller is None else caller.entitled.app,
                 actor=None if caller is None else caller.key,
-                facts=facts if exchange.path in _DIALECTS else {**facts, "path": "other"},
+                facts=facts,
             )
         except CareplaneError as failure:
             error = failure

@@ -1,5 +1,5 @@
-"""The composition root: one ASGI app and its workers; the only place that wires packages together."""
+"""The composition root: one ASGI app and its workers, and the data plane alone; the only place that wires packages
+together.
 
-from careplane.server.platform import Platform, open_platform
-
-__all__ = ["Platform", "open_platform"]
+Nothing is imported here: ``platform`` opens everything and takes its time, ``data_plane`` has to start at once.
+"""

@@ -12,13 +12,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import uvloop
 
-from careplane.errors import NotFound
-from careplane.gateway import Gateway, Parts, Standing, Telemetry, issue_key, keep_key, revoke_app_keys
+from careplane.gateway import Gateway, Parts, Routes, Standing, Telemetry, issue_key, keep_key, revoke_app_keys
 from careplane.gateway.config import GatewayFile, read_gateway_file
 from careplane.gateway.listener import Listener
 from careplane.gateway.plane import DataPlane
@@ -26,15 +25,15 @@ from careplane.gateway.prices import FILE as PRICES
 from careplane.gateway.prices import Prices
 from careplane.gateway.telemetry import JsonLines, open_tracer
 from careplane.ledger import open_ledger
-from careplane.records.app import Entitlement
+from careplane.records.app import App, Entitlement
+from careplane.server.binding import bind
+from careplane.server.entitling import entitle, read_apps, region_of
 from careplane.server.models import open_file_models
 from careplane.settings import Settings, secret_of
 from careplane.store import Store, open_store
 
 GRACE_SECONDS = 20.0
 """How long calls under way may go on after the end was asked for."""
-
-Entitle = Callable[[str], Entitlement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +52,12 @@ class Plane:
         return f"http://{host}:{port}"
 
 
-def open_plane(path: Path, settings: Settings, registered: Callable[[Store, Settings], Entitle]) -> Plane:
-    """Open the data plane that a file describes.
-
-    Args:
-        path: the gateway's file.
-        settings: the installation's; the file's ``home`` wins.
-        registered: gives what says whether an app of the register may call.
+def open_plane(path: Path, settings: Settings) -> Plane:
+    """Open the data plane that a file describes; the file's ``home`` wins over that of the settings.
 
     Raises:
         SettingsError: the file does not hold, or the address cannot be bound.
     """
-    from careplane.server.serving import bind
-
     file = read_gateway_file(path)
     if file.home:
         settings = settings.replace(home=file.home)
@@ -75,7 +67,8 @@ def open_plane(path: Path, settings: Settings, registered: Callable[[Store, Sett
     store = open_store(settings.database_url)
     ledger = open_ledger(settings.home / "ledger")
     clock = partial(datetime.now, UTC)
-    standing = Standing(store, partial(_entitle, file, registered(store, settings)))
+    site_apps = Path(settings.text("apps_path"))
+    standing = Standing(store, partial(_entitle, file, routes, store, site_apps, clock))
     prices = Prices((PRICES, Path(file.price_file)) if file.price_file else (PRICES,))
     telemetry = Telemetry(open_tracer(file.traces_endpoint, file.traces_ratio, "careplane-gateway"))
     standing.start()
@@ -86,18 +79,19 @@ def open_plane(path: Path, settings: Settings, registered: Callable[[Store, Sett
     return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store)
 
 
-def _entitle(file: GatewayFile, registered: Entitle, app: str) -> Entitlement:
+def _entitle(
+    file: GatewayFile, routes: Routes, store: Store, site_apps: Path, clock: Callable[[], datetime], app: str
+) -> Entitlement:
     own = file.apps.get(app)
-    return registered(app) if own is None else own.entitlement(app)
+    if own is not None:
+        return own.entitlement(app)
+    return entitle(store, _registered(site_apps), partial(region_of, routes), clock, app)
 
 
-def no_register(_store: Store, _settings: Settings) -> Entitle:
-    """For a data plane whose apps are all in its file."""
-
-    def entitle(app: str) -> Entitlement:
-        raise NotFound(f"There is no app {app!r} here.")
-
-    return entitle
+@cache
+def _registered(site_apps: Path) -> dict[str, App]:
+    """The folders of all apps, read when the first of them calls."""
+    return read_apps(site_apps)
 
 
 def _key(store: Store, app: str, env: str, file: str) -> str:

@@ -12,18 +12,18 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from careplane import alignment, change, evidence, governance, workflow
-from careplane._shelf import folder, items, load, missing
-from careplane.apps import read_app
+from careplane._shelf import items, load
 from careplane.connectors import FhirConnector
-from careplane.errors import NotFound, Refused, SettingsError
+from careplane.errors import SettingsError
 from careplane.estimators import Estimator
 from careplane.gateway import DataPlane, Gateway, Parts, Standing, Telemetry
 from careplane.gateway.telemetry import open_tracer
 from careplane.governance import PermitRequest
 from careplane.ledger import Ledger, open_ledger
 from careplane.measures import Measure
-from careplane.records.app import App, Entitlement
+from careplane.records.app import App
 from careplane.records.run import Event, Permit, Reason
+from careplane.server.entitling import entitle, find_app, read_apps, region_of
 from careplane.server.models import model_region, open_models
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
@@ -73,7 +73,7 @@ class Platform:
         Raises:
             NotFound: names the nearest ones.
         """
-        return _app(self.apps, name)
+        return find_app(self.apps, name)
 
     def close(self) -> None:
         """Give files and connections back."""
@@ -104,14 +104,14 @@ def open_platform(
     apps = read_apps(Path(settings.text("apps_path")))
     register_ideas(store, ledger, apps, clock())
     providers, routes = open_models(settings)
-    standing = Standing(store, partial(entitle, store, apps, model_region(settings), clock))
+    standing = Standing(store, partial(entitle, store, apps, partial(region_of, routes), clock))
     standing.start()
     telemetry = Telemetry(open_tracer(settings.text("traces_endpoint"), 1.0, "careplane"))
     gateway = Gateway(providers, routes, ledger, clock, Parts(telemetry=telemetry, stops=standing.stops))
     connector = fhir or open_fhir(settings)
     gates = (partial(_training_gate, store),)
     runtime = workflow.Runtime(
-        apps=partial(_app, apps),
+        apps=partial(find_app, apps),
         store=store,
         ledger=ledger,
         fhir=connector,
@@ -139,14 +139,6 @@ def open_platform(
     )
 
 
-def read_apps(site_folder: Path) -> dict[str, App]:
-    """All apps: those of the shelf, and the site's own folders beside them (which win on the same id)."""
-    folders = {name: folder("apps", name) for name in items("apps")}
-    if site_folder.is_dir():
-        folders |= {path.parent.name: path.parent for path in sorted(site_folder.glob("*/app.yaml"))}
-    return {name: read_app(path) for name, path in sorted(folders.items())}
-
-
 def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: datetime) -> None:
     """Put apps that are not on the register there as ideas: known and owned, but not yet entitled to run."""
     known = {item.id for item in alignment.find_items(store)}
@@ -154,35 +146,6 @@ def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: da
         if name not in known:
             tier = governance.tier(app.spec.tier).tier
             alignment.register_app(store, ledger, app, tier, "idea", at, "from its folder")
-
-
-def entitle(store: Store, apps: Mapping[str, App], region: str, clock: Clock, name: str) -> Entitlement:
-    """What an app may do that comes to the gateway with its key.
-
-    Raises:
-        NotFound: there is no such app.
-        Refused: the app is not on the register, not in a stage that runs, or stopped.
-    """
-    app = _app(apps, name)
-    event = Event(id="gateway", app=name, kind="chat", at=clock())
-    permit, _plan, _arm = permit_run(store, (), region, app, event)
-    if not permit.allowed:
-        raise Refused([reason.text for reason in permit.refusals], permit.refusals[0].way_out)
-    spec = app.spec
-    return Entitlement(
-        app=spec.id,
-        version=spec.version,
-        tier=governance.tier(spec.tier).tier,
-        data_policy=spec.data_policy,
-        guards=spec.guards,
-        route=spec.route,
-    )
-
-
-def register_entitlements(store: Store, settings: Settings) -> Callable[[str], Entitlement]:
-    """Entitlements from the register, for a data plane that runs beside the installation."""
-    apps = read_apps(Path(settings.text("apps_path")))
-    return partial(entitle, store, apps, model_region(settings), site_clock(settings))
 
 
 def open_fhir(settings: Settings) -> FhirConnector:
@@ -215,9 +178,3 @@ def permit_run(
 
 def _training_gate(store: Store, request: PermitRequest) -> Reason:
     return change.trained(store, request.app, request.event.user, request.event.at)
-
-
-def _app(apps: Mapping[str, App], name: str) -> App:
-    if name not in apps:
-        raise NotFound(missing("app", name, apps))
-    return apps[name]

@@ -1,6 +1,5 @@
 """Serving one installation: a socket on loopback, the durable workers, and the first sign-in link."""
 
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import get_args
@@ -8,9 +7,9 @@ from typing import get_args
 import uvicorn
 
 from careplane.console import create_account, find_accounts, one_time_link
-from careplane.errors import SettingsError
 from careplane.records.people import Role
 from careplane.server.asgi import asgi_app
+from careplane.server.binding import bind
 from careplane.server.platform import Platform
 from careplane.server.schedules import open_schedules
 from careplane.workflow.durable import Durable
@@ -51,15 +50,6 @@ def serve(platform: Platform, echo: Callable[[str], None]) -> None:
     finally:
         durable.stop()
         platform.close()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; the port may be 0 for a free one."""
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        told = str(error.strerror).partition(" (")[0]
-        raise SettingsError(f"cannot listen on {host}:{port} ({told}); choose another with --host or --port") from error
 
 
 def administrator_link(platform: Platform) -> str:

@@ -29,7 +29,7 @@ from careplane.sandbox.journey.shadow import run_shadows
 from careplane.sandbox.journey.summary import summarise
 from careplane.sandbox.journey.training import train
 from careplane.sandbox.scenario import Scenario, instant, midnight
-from careplane.server import Platform, open_platform
+from careplane.server.platform import Platform, open_platform
 from careplane.server.wiring import console_context
 from careplane.settings import Settings, default_settings
 from careplane.store.lake import load_path

@@ -9,7 +9,7 @@ from careplane.records.evidence import Plan, Result
 from careplane.sandbox.journey.clock import SimulatedClock
 from careplane.sandbox.scenario import Scenario
 from careplane.sandbox.staff import Staff
-from careplane.server import Platform
+from careplane.server.platform import Platform
 
 APP = "portal_reply"
 """The app that goes through its whole life."""

@@ -6,6 +6,7 @@ caller.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from jsonschema.protocols import Validator
 
@@ -99,6 +100,13 @@ class ToolPolicy:
         return tuple(Judged(call, self.judge(call)) for call in calls)
 
 
+class Judging(Protocol):
+    """What decides about a whole call."""
+
+    def judge(self, call: ToolCall) -> Verdict:
+        """Allow or deny."""
+
+
 class ToolStream:
     """Tool calls of a stream: pieces go in, whole calls come out judged. Nothing of a call leaves before its verdict.
 
@@ -106,7 +114,7 @@ class ToolStream:
     judged, changes its name, or skips ahead makes a call of its own that is denied.
     """
 
-    def __init__(self, policy: ToolPolicy, longest: int = 1_000_000) -> None:
+    def __init__(self, policy: Judging, longest: int = 1_000_000) -> None:
         self._policy = policy
         self._longest = longest
         self._open: int | None = None
