@@ -100,6 +100,11 @@ class Routes:
         """The names that apps may use, sorted."""
         return tuple(sorted(self._routes))
 
+    def regions(self, alias: str) -> frozenset[str]:
+        """Every region that a request to an alias may reach."""
+        routes = self._routes.get(alias, ())
+        return frozenset(target.region for route in routes for target in (*route.targets, *route.fallbacks))
+
     def find(self, alias: str, app: str, tier: int | None = None) -> Route:
         """The route of an alias for an app: one that names the app, else one that names its tier, else the general one.
 
