@@ -149,7 +149,7 @@ class Gateway:
         admitted = admit(request, self.parts.signal)
         targets = self.routes.plan(route, _need(request), self.parts.caller.healthy)
         policy = request.policy
-        shield = Shield(request.chart, policy.phi, policy.surrogates)
+        shield = Shield(request.chart, policy.phi, policy.surrogates, dates=policy.dates)
         size = _characters(admitted.body)
         if size > INLINE_CHARACTERS:
             session = await anyio.to_thread.run_sync(shield.request, admitted.body)
