@@ -7,7 +7,7 @@ is metered and on record before the last piece leaves, whatever becomes of the c
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,23 +15,35 @@ from types import TracebackType
 
 import anyio.to_thread
 
-from careplane.errors import CareplaneError, LedgerError, NotFound, Refused, UpstreamTimeout
-from careplane.gateway.admitting import Signal, admit
+from careplane.errors import CareplaneError, LedgerError, NotFound, Refused, UpstreamRejected, UpstreamTimeout
+from careplane.gateway.admitting import Admitted, Signal, admit
 from careplane.gateway.attempts import Call as Tries
 from careplane.gateway.attempts import Caller
-from careplane.gateway.call import Call, Fact
+from careplane.gateway.budgets import Budgets
+from careplane.gateway.cache import ReplyCache, why_not
+from careplane.gateway.call import (
+    Call,
+    Fact,
+    Held,
+    aclosing_if,
+    asked_of,
+    characters,
+    need_of,
+    subjects_of,
+    whole_chunk,
+)
+from careplane.gateway.limits import Limits
 from careplane.gateway.metering import Meter
-from careplane.gateway.prices import Prices
+from careplane.gateway.prices import Prices, most_tokens, shipped, worst_cost
 from careplane.gateway.replying import Returning
-from careplane.gateway.routing import LOCAL, Need, Route, Routes, Target
+from careplane.gateway.routing import LOCAL, Route, Routes, Target
 from careplane.gateway.shadow import Shadows
 from careplane.gateway.standing import ActiveCall, Stops
 from careplane.gateway.telemetry import Observed, Telemetry
 from careplane.ledger import Ledger
 from careplane.providers import Provider
-from careplane.records import JSON
-from careplane.records.model import ChatRequest, Chunk, ModelReply, ModelRequest, Price
-from careplane.shield import Shield
+from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ModelReply, ModelRequest, Price
+from careplane.shield import Protected, Shield
 from careplane.shield.guards import schema_of
 
 _INSIDE = Price(source="runs inside this installation")
@@ -44,11 +56,14 @@ class Parts:
     """What a gateway is made of besides its models and its ledger; each default limits nothing."""
 
     caller: Caller = field(default_factory=Caller)
-    prices: Prices = field(default_factory=Prices)
+    prices: Prices = field(default_factory=shipped)
     telemetry: Telemetry = field(default_factory=Telemetry)
     shadows: Shadows = field(default_factory=Shadows)
     stops: Stops | None = None
     signal: Signal | None = None
+    limits: Limits | None = None
+    budgets: Budgets | None = None
+    cache: ReplyCache | None = None
 
 
 class Gateway:
@@ -86,10 +101,11 @@ class Gateway:
         """
         async with await self._open(request, stream=False) as frame:
             call = frame.call
-            async with aclosing(self._chunks(frame)) as chunks:
-                async for chunk in chunks:
-                    call.returning.take(chunk)
-            call.returning.finish()
+            if call.kept is None:
+                async with aclosing(self._chunks(frame)) as chunks:
+                    async for chunk in chunks:
+                        call.returning.take(chunk)
+                call.returning.finish()
             return await self._close(frame)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[str, None]:
@@ -106,22 +122,58 @@ class Gateway:
         iterator early cancels the provider and records what was used (``model_call`` with ``finish`` "aborted").
         """
         async with await self._open(request, stream=True) as frame:
-            call = frame.call
-            await self.append("model_stream_started", call)
+            await self.append("model_stream_started", frame.call)
             held: Chunk | None = None
-            async with aclosing(self._chunks(frame)) as chunks:
-                async for chunk in chunks:
-                    piece = call.returning.take(chunk)
-                    if piece is not None:
-                        if held is not None:
-                            yield held
-                        held = piece
-            rest = call.returning.finish()
+            async with aclosing(self._pieces(frame)) as pieces:
+                async for piece in pieces:
+                    if held is not None:
+                        yield held
+                    held = piece
             reply = await self._close(frame)
-            for last in (held, rest):
-                if last is not None:
-                    yield last
+            if held is not None:
+                yield held
             yield reply
+
+    async def _pieces(self, frame: "_Frame") -> AsyncGenerator[Chunk, None]:
+        """What a client may see of the reply, in order; a reply that was kept is one piece."""
+        call = frame.call
+        if call.kept is not None:
+            yield whole_chunk(call.kept)
+            return
+        async with aclosing(self._chunks(frame)) as chunks:
+            async for chunk in chunks:
+                piece = call.returning.take(chunk)
+                if piece is not None:
+                    yield piece
+        rest = call.returning.finish()
+        if rest is not None:
+            yield rest
+
+    async def embed(self, request: ModelRequest, inputs: tuple[str, ...], dimensions: int | None) -> Embeddings:
+        """One vector per text, once the call is on record; identifiers in the texts are replaced before they leave.
+
+        Raises:
+            as :meth:`complete`.
+        """
+        async with await self._open(request, stream=False, inputs=inputs) as frame:
+            call = frame.call
+            sent = call.session.texts
+
+            async def ask(target: Target) -> Embeddings:
+                provider = self._provider(target)
+                call.target, call.provider, call.meter.price = target, provider.name, self._price(target)
+                if provider.embed is None:
+                    raise UpstreamRejected("This model makes no embeddings.", "not_found")
+                asked = EmbedRequest(key=request.id, model=target.model, inputs=sent, dimensions=dimensions)
+                return await provider.embed(asked)
+
+            tries = self.parts.caller.begin(call.targets, call.route.timeouts)
+            frame.tries = tries
+            vectors = await tries.once(ask)
+            call.meter.see(Chunk(input_tokens=vectors.input_tokens, output_tokens=0))
+            call.returning.reply.finish_reason = "stop"
+            await self._close(frame)
+            return vectors
 
     async def aclose(self) -> None:
         """Wait for the records of calls whose callers have gone, and end shadow traffic."""
@@ -131,52 +183,120 @@ class Gateway:
 
     # ---- opening and closing
 
-    async def _open(self, request: ModelRequest, *, stream: bool) -> "_Frame":
+    async def _open(self, request: ModelRequest, *, stream: bool, inputs: tuple[str, ...] | None = None) -> "_Frame":
+        """Everything that is decided before a model is asked; what is refused here is on record as ``model_refused``."""
+        operation = "chat" if inputs is None else "embeddings"
+        observed = Observed(operation, app=request.app, began=time.time(), stream=stream)
         self.parts.telemetry.entered()
-        observed = Observed("chat", app=request.app, began=time.time(), stream=stream)
+        held: Held | None = None
         try:
             if self.parts.stops is not None:
                 self.parts.stops.check(request.app, request.site, request.version)
             route = self.routes.find(request.route, request.app, request.tier)
             observed.route = route.alias
-            call = await self._prepared(request, route, observed, stream=stream)
+            admitted = admit(request, self.parts.signal)
+            need = need_of(request, embeddings=inputs is not None)
+            targets = self.routes.plan(route, need, self.parts.caller.healthy)
+            held = await self._hold(request, targets)
+            session = await self._protected(request, admitted, inputs)
+            call = self._call(request, route, targets, session, admitted, observed, stream=stream)
+            call.need = need
+            if inputs is None:
+                self._look_up(call)
         except CareplaneError as error:
+            if held is not None:
+                held.release(0, 0.0)
             await self._refused(request, observed, error)
             raise
-        return _Frame(self, call)
+        return _Frame(self, call, held)
 
-    async def _prepared(self, request: ModelRequest, route: Route, observed: Observed, *, stream: bool) -> Call:
-        admitted = admit(request, self.parts.signal)
-        targets = self.routes.plan(route, _need(request), self.parts.caller.healthy)
+    async def _hold(self, request: ModelRequest, targets: Sequence[Target]) -> Held | None:
+        """Room within the limits and money from the budgets, for the worst case."""
+        limits, budgets = self.parts.limits, self.parts.budgets
+        if limits is None and budgets is None:
+            return None
+        subjects = subjects_of(request)
+        most = int(request.body.get("max_tokens") or 0)
+        held = Held()
+        if limits is not None:
+            held.permit = await limits.admit(subjects, most_tokens(request.body) + most)
+        if budgets is not None:
+            prices = [self._price(target) for target in targets]
+            worst = None if None in prices else max(worst_cost(price, request.body, most) for price in prices if price)
+            try:
+                held.hold = await budgets.reserve(subjects, worst)
+            except BaseException:
+                held.release(0, 0.0)
+                raise
+        return held
+
+    async def _protected(self, request: ModelRequest, admitted: Admitted, inputs: tuple[str, ...] | None) -> Protected:
         policy = request.policy
         shield = Shield(request.chart, policy.phi, policy.surrogates, dates=policy.dates)
-        size = _characters(admitted.body)
-        if size > INLINE_CHARACTERS:
-            session = await anyio.to_thread.run_sync(shield.request, admitted.body)
-        else:
-            session = shield.request(admitted.body)
-        as_json, _schema = schema_of(request.body.get("response_format"))
-        returning = Returning(session, admitted.tools, request.guards.links, as_json=as_json)
+        if inputs is not None:
+            return await anyio.to_thread.run_sync(shield.texts, inputs)
+        if characters(admitted.body) > INLINE_CHARACTERS:
+            return await anyio.to_thread.run_sync(shield.request, admitted.body)
+        return shield.request(admitted.body)
+
+    def _call(
+        self,
+        request: ModelRequest,
+        route: Route,
+        targets: tuple[Target, ...],
+        session: Protected,
+        admitted: Admitted,
+        observed: Observed,
+        *,
+        stream: bool,
+    ) -> Call:
+        as_json, schema = schema_of(request.body.get("response_format"))
+        size = characters(admitted.body)
         return Call(
             request=request,
             route=route,
             targets=targets,
             session=session,
-            returning=returning,
+            returning=Returning(session, admitted.tools, request.guards.links, as_json=as_json),
             meter=Meter(size, self._price(targets[0])),
             observed=observed,
             at=self._clock(),
             stream=stream,
             injection=admitted.injection,
+            as_json=as_json,
+            schema=schema,
         )
+
+    def _look_up(self, call: Call) -> None:
+        """Whether the same request had a reply before that may be given again."""
+        request, cache = call.request, self.parts.cache
+        if cache is None or not request.cache:
+            return
+        refused = why_not(
+            request.body,
+            app_opted_in=True,
+            request_opted_in=True,
+            stream=call.stream,
+            patient=request.patient,
+            identifiers=call.session.count,
+        )
+        if refused is None:
+            call.cache_key = cache.key(asked_of(request, call.targets[0].model))
+            call.kept = cache.get(call.cache_key)
 
     async def _close(self, frame: "_Frame") -> ModelReply:
         """Check the reply as a whole, make its record durable, and give it."""
         call = frame.call
-        call.finish = call.returning.reply.finish_reason or "stop"
+        call.finish = (call.kept or call.returning.reply).finish_reason or "stop"
+        if call.kept is None:
+            call.check_schema()
         await self.append("model_call", call)
         frame.closed = True
-        return call.reply()
+        reply = call.reply()
+        if call.cache_key is not None and call.kept is None and self.parts.cache is not None:
+            self.parts.cache.put(call.cache_key, reply)
+        self._offer_shadow(call)
+        return reply
 
     async def _refused(self, request: ModelRequest, observed: Observed, error: CareplaneError) -> None:
         """A call that was not made is on record too."""
@@ -232,6 +352,39 @@ class Gateway:
             raise NotFound(f"The route names a provider {target.provider!r} that is not configured.")
         return provider
 
+    def _offer_shadow(self, call: Call) -> None:
+        """Let the candidate of the route answer a copy, now that the client has its reply."""
+        target = None if call.need is None else self.routes.shadow(call.route, call.need)
+        if target is None or call.kept is not None or call.observed.operation != "chat":
+            return
+
+        async def copy() -> None:
+            provider = self._provider(target)
+            meter = Meter(characters(call.request.body), self._price(target))
+            sent = ChatRequest(
+                key=f"{call.request.id}-shadow", model=target.model, body=call.session.body, stream=False
+            )
+            async with aclosing_if(provider.chat(sent)) as chunks:
+                async for chunk in chunks:
+                    meter.see(chunk)
+            usage = meter.usage
+            await self._ledger.append_async(
+                "model_shadow",
+                at=self._clock(),
+                run=call.request.run,
+                app=call.request.app,
+                facts={
+                    "call": call.request.id,
+                    "provider": provider.name,
+                    "model": target.model,
+                    "input_tokens": usage.input_tokens,
+                    "output_tokens": usage.output_tokens,
+                    "cost_usd": usage.cost_usd,
+                },
+            )
+
+        self.parts.shadows.offer(copy)
+
     # ---- the record
 
     async def append(self, kind: str, call: Call, **facts: Fact) -> None:
@@ -241,7 +394,7 @@ class Gateway:
             at=self._clock(),
             run=call.request.run,
             app=call.request.app,
-            facts={**call.facts(self._ledger, call.meter.usage), **facts},
+            facts={**call.facts(self._ledger), **facts},
         )
 
     def later(self, call: Call) -> None:
@@ -255,8 +408,9 @@ class Gateway:
 class _Frame:
     """The time of one call: its limits in time, its stop, and its end, which is on record however it came."""
 
-    def __init__(self, gateway: Gateway, call: Call) -> None:
+    def __init__(self, gateway: Gateway, call: Call, held: Held | None) -> None:
         self.call = call
+        self._held = held
         self.closed = False
         self.tries: Tries | None = None
         self._gateway = gateway
@@ -299,6 +453,16 @@ class _Frame:
             stops.leave(self._active)
         if self.tries is not None:
             self.call.attempts = self.tries.attempts
+        if self._held is not None:
+            self._settle(self._held)
+
+    def _settle(self, held: Held) -> None:
+        """Count what was used; a call that never reached a model used nothing."""
+        if self.tries is None:
+            held.release(0, 0.0)
+        else:
+            usage = self.call.meter.usage
+            held.release(usage.input_tokens + usage.output_tokens, usage.cost_usd or 0.0)
 
     async def _failed(self, failure: CareplaneError) -> None:
         self.call.finish = "error"
@@ -315,31 +479,3 @@ class _Frame:
                 [f"{self.call.request.app} was stopped: {self._active.halted}."], "A second person releases the stop."
             )
         return UpstreamTimeout("The model did not answer within the time that the route allows.")
-
-
-def _need(request: ModelRequest) -> Need:
-    body = request.body
-    return Need(
-        key=request.run or request.patient or request.id,
-        phi=request.policy.phi,
-        regions=request.policy.regions,
-        tools=bool(body.get("tools")),
-        images=any(_holds_image(message) for message in body["messages"]),
-    )
-
-
-def _holds_image(message: JSON) -> bool:
-    content = message.get("content")
-    return isinstance(content, list) and any(part.get("type") != "text" for part in content)
-
-
-def _characters(body: JSON) -> int:
-    """About how much text leaves, for the estimate of tokens and the choice of a thread."""
-    size = 0
-    for message in body["messages"]:
-        content = message.get("content")
-        if isinstance(content, str):
-            size += len(content)
-        elif isinstance(content, list):
-            size += sum(len(part.get("text") or "") for part in content)
-    return size

@@ -254,6 +254,7 @@ def _request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...])
         guards=entitled.guards,
         version=entitled.version,
         tier=entitled.tier,
+        key=caller.key,
         site=options.site,
         patient=options.patient,
         encounter=options.encounter,

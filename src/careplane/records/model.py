@@ -25,7 +25,7 @@ class ModelRequest(Record, frozen=True):
 
     ``body`` is canonical, ``policy`` what of it may leave, ``guards`` what the reply may do. ``chart`` are FHIR
     resources whose identifiers the shield looks for by name; ``patient`` is the one patient whose data the request may
-    hold (``Patient/123``), ``site`` the hospital that asks, ``untrusted`` the positions of messages that are quoted
+    hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital, ``untrusted`` the positions of messages that are quoted
     from others, ``cache`` whether the client takes an answer that the same words got before.
     """
 
@@ -37,6 +37,7 @@ class ModelRequest(Record, frozen=True):
     guards: GuardRules = GuardRules()
     version: str = ""
     tier: int | None = None
+    key: str | None = None
     run: str | None = None
     site: str | None = None
     patient: str | None = None
