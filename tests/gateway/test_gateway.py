@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from careplane.errors import LedgerError, NotFound, UpstreamError, UpstreamTimeout
-from careplane.gateway import Gateway
+from careplane.gateway.routing import Timeouts
 from careplane.ledger import open_ledger
 from careplane.providers import ChatRequest, Chunk, Provider
 from careplane.records.model import ModelReply, ModelRequest
 
-from .conftest import clock, echoing
+from .conftest import echoing, gateway_of
 
 
 def asked(text: str, route: str = "default") -> ModelRequest:
@@ -21,7 +21,6 @@ def asked(text: str, route: str = "default") -> ModelRequest:
         app="an_app",
         route=route,
         body={"messages": [{"role": "user", "content": text}], "max_tokens": 50},
-        policy="deidentified",
         run="run-1",
     )
 
@@ -32,13 +31,13 @@ def letters(request: ChatRequest) -> Iterator[str]:
 
 def test_the_record_is_durable_before_the_last_piece(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "ledger")
-    gateway = Gateway({"default": echoing(letters)}, ledger, clock)
+    gateway = gateway_of({"default": echoing(letters)}, ledger)
 
     async def run() -> list[tuple[str, list[str]]]:
         return [
-            (event, [record.kind for record in ledger.records()])
+            (event.text, [record.kind for record in ledger.records()])
             async for event in gateway.events(asked("Call Dr. Abernathy."))
-            if isinstance(event, str)
+            if isinstance(event, Chunk)
         ]
 
     seen = asyncio.run(run())
@@ -52,7 +51,7 @@ def test_usage_is_an_estimate_when_the_provider_reports_none(tmp_path: Path) -> 
     async def chat(_request: ChatRequest) -> AsyncIterator[Chunk]:
         yield Chunk(text="twelve chars", finish_reason="stop")
 
-    gateway = Gateway({"default": Provider("p", "m", chat)}, open_ledger(tmp_path / "ledger"), clock)
+    gateway = gateway_of({"default": Provider("p", "m", chat)}, open_ledger(tmp_path / "ledger"))
     usage = asyncio.run(gateway.complete(asked("eight ch"))).call.usage
     assert (usage.input_tokens, usage.output_tokens, usage.estimated) == (2, 3, True)
 
@@ -68,12 +67,13 @@ def test_an_early_end_cancels_the_provider_and_is_on_record(tmp_path: Path) -> N
             closed.append(True)
 
     ledger = open_ledger(tmp_path / "ledger")
-    gateway = Gateway({"default": Provider("p", "m", chat)}, ledger, clock)
+    gateway = gateway_of({"default": Provider("p", "m", chat)}, ledger)
 
     async def run() -> None:
         events = gateway.events(asked("x"))
-        assert await anext(events) == "more "
+        assert await anext(events) == Chunk(text="more ")
         await events.aclose()
+        await gateway.aclose()
 
     asyncio.run(run())
     assert closed == [True]
@@ -87,7 +87,7 @@ def test_a_silent_provider_times_out(tmp_path: Path) -> None:
         yield Chunk()
 
     ledger = open_ledger(tmp_path / "ledger")
-    gateway = Gateway({"default": Provider("p", "m", chat)}, ledger, clock, timeout_seconds=0.05)
+    gateway = gateway_of({"default": Provider("p", "m", chat)}, ledger, timeouts=Timeouts(total=0.05))
     with pytest.raises(UpstreamTimeout):
         asyncio.run(gateway.complete(asked("x")))
     assert [record.kind for record in ledger.records()] == ["model_error"]
@@ -99,7 +99,7 @@ def test_a_failing_provider_is_on_record_without_text(tmp_path: Path) -> None:
         raise UpstreamError("The model endpoint answered HTTP 500.")
 
     ledger = open_ledger(tmp_path / "ledger")
-    gateway = Gateway({"default": Provider("p", "m", chat)}, ledger, clock)
+    gateway = gateway_of({"default": Provider("p", "m", chat)}, ledger)
     with pytest.raises(UpstreamError):
         asyncio.run(gateway.complete(asked("x")))
     assert [record.kind for record in ledger.records()] == ["model_error"]
@@ -107,7 +107,7 @@ def test_a_failing_provider_is_on_record_without_text(tmp_path: Path) -> None:
 
 def test_a_reply_without_a_record_does_not_leave(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "ledger")
-    gateway = Gateway({"default": echoing(letters)}, ledger, clock)
+    gateway = gateway_of({"default": echoing(letters)}, ledger)
     for path in (tmp_path / "ledger").iterdir():
         path.unlink()
     (tmp_path / "ledger").rmdir()
@@ -116,13 +116,13 @@ def test_a_reply_without_a_record_does_not_leave(tmp_path: Path) -> None:
 
 
 def test_an_unknown_route_names_the_known_ones(tmp_path: Path) -> None:
-    gateway = Gateway({"default": echoing(letters)}, open_ledger(tmp_path / "ledger"), clock)
+    gateway = gateway_of({"default": echoing(letters)}, open_ledger(tmp_path / "ledger"))
     with pytest.raises(NotFound, match="default"):
         asyncio.run(gateway.complete(asked("x", route="nope")))
 
 
 def test_stream_gives_text_only(tmp_path: Path) -> None:
-    gateway = Gateway({"default": echoing(letters)}, open_ledger(tmp_path / "ledger"), clock)
+    gateway = gateway_of({"default": echoing(letters)}, open_ledger(tmp_path / "ledger"))
 
     async def run() -> list[str | ModelReply]:
         return [piece async for piece in gateway.stream(asked("Ask Dr. Abernathy"))]

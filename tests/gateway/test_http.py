@@ -11,7 +11,7 @@ from careplane.gateway import list_keys, revoke_key
 from careplane.providers import ChatRequest, openai_compatible, scripted
 from careplane.records.app import DataPolicy
 
-from .conftest import NOW, Site, echoing
+from .conftest import NOW, Site, echoing, eventually
 
 Start = Callable[..., Site]
 CANARY = "Zebulon Quackenbush"
@@ -53,7 +53,7 @@ def test_identifiers_stay_inside_and_come_back(serve: Start) -> None:
     whole = post(site, BODY).json()
     text, _ = streamed(site, BODY)
     assert whole["choices"][0]["message"]["content"] == BODY["messages"][0]["content"] == text
-    assert whole["usage"] == {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+    assert (whole["usage"]["prompt_tokens"], whole["usage"]["completion_tokens"]) == (11, 7)
     assert len(seen) == 2
     assert not any(word in part for part in seen for word in ("Zebulon", "Quackenbush", "0188"))
 
@@ -118,11 +118,10 @@ def test_a_chain_of_two_gateways(serve: Start) -> None:
         (b'{"model": "default", "messages": [{"role": "robot", "content": "x"}]}', 400, "messages[0].role"),
         (b'{"model": "default", "messages": [{"role": "user", "content": 5}]}', 400, "messages[0].content"),
         (b'{"model": "default", "messages": [{"role": "user", "content": "x"}], "max_tokens": 0}', 400, "max_tokens"),
-        (b'{"model": "default", "messages": [{"role": "user", "content": "x"}], "tools": [1]}', 400, "tools"),
+        (b'{"model": "default", "messages": [{"role": "user", "content": "x"}], "tools": [1]}', 400, "tools[0]"),
         (b'{"model": "default", "messages": [{"role": "user", "content": "\\ud800"}]}', 400, None),
         (b'{"model": "other", "messages": [{"role": "user", "content": "x"}]}', 404, None),
         (b'{"model": "second", "messages": [{"role": "user", "content": "x"}]}', 403, None),
-        (b'"' + b"x" * 2_200_000 + b'"', 413, None),
     ],
 )
 def test_bad_requests_name_what_is_wrong(serve: Start, content: bytes, status: int, param: str | None) -> None:
@@ -132,7 +131,16 @@ def test_bad_requests_name_what_is_wrong(serve: Start, content: bytes, status: i
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (status, param)
     assert error["message"]
-    assert list(site.ledger.records()) == []
+    (record,) = site.ledger.records()
+    assert record.kind == "request_refused"
+    assert record.facts["status"] == status
+
+
+@pytest.mark.slow
+def test_a_body_that_is_too_large_is_refused(serve: Start) -> None:
+    site = serve({"default": echoing(said)})
+    response = post(site, None, content=b'"' + b"x" * (17 * 1024 * 1024) + b'"')
+    assert response.status_code == 413
 
 
 def test_fields_that_change_nothing_are_taken(serve: Start) -> None:
@@ -143,7 +151,7 @@ def test_fields_that_change_nothing_are_taken(serve: Start) -> None:
 
 def test_elsewhere_the_error_has_the_shape_of_the_api(serve: Start) -> None:
     site = serve({"default": echoing(said)})
-    for response in (httpx.get(f"{site.url}/v1/chat/completions"), httpx.post(f"{site.url}/v1/embeddings", json={})):
+    for response in (httpx.get(f"{site.url}/v1/chat/completions"), httpx.post(f"{site.url}/v1/batches", json={})):
         assert response.status_code == 404
         assert "POST /v1/chat/completions" in response.json()["error"]["message"]
 
@@ -157,7 +165,7 @@ def test_keys(serve: Start) -> None:
     (key,) = list_keys(site.store)
     assert site.key not in repr(key)
     revoke_key(site.store, key.id, NOW)
-    assert post(site, BODY).status_code == 401
+    eventually(lambda: post(site, BODY).status_code == 401)
 
 
 def test_a_policy_that_lets_nothing_out_refuses(serve: Start) -> None:

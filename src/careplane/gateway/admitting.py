@@ -87,7 +87,7 @@ def _tools(request: ModelRequest) -> ToolPolicy | None:
 
 def _data(request: ModelRequest) -> Iterator[str]:
     """The texts of a request that are quoted from others."""
-    for i, message in enumerate(request.body["messages"]):
+    for i, message in enumerate(request.body.get("messages", ())):
         if message.get("role") in _DATA_ROLES or i in request.untrusted:
             content = message.get("content") or ""
             if isinstance(content, str):

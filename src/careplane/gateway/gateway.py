@@ -42,7 +42,7 @@ from careplane.gateway.standing import ActiveCall, Stops
 from careplane.gateway.telemetry import Observed, Telemetry
 from careplane.ledger import Ledger
 from careplane.providers import Provider
-from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ModelReply, ModelRequest, Price
+from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ModelReply, ModelRequest, Price, Usage
 from careplane.shield import Protected, Shield
 from careplane.shield.guards import schema_of
 
@@ -149,8 +149,10 @@ class Gateway:
         if rest is not None:
             yield rest
 
-    async def embed(self, request: ModelRequest, inputs: tuple[str, ...], dimensions: int | None) -> Embeddings:
-        """One vector per text, once the call is on record; identifiers in the texts are replaced before they leave.
+    async def embed(
+        self, request: ModelRequest, inputs: tuple[str, ...], dimensions: int | None
+    ) -> tuple[Embeddings, Usage]:
+        """One vector per text and what it took, once the call is on record; identifiers are replaced before they leave.
 
         Raises:
             as :meth:`complete`.
@@ -173,7 +175,7 @@ class Gateway:
             call.meter.see(Chunk(input_tokens=vectors.input_tokens, output_tokens=0))
             call.returning.reply.finish_reason = "stop"
             await self._close(frame)
-            return vectors
+            return vectors, call.usage
 
     async def aclose(self) -> None:
         """Wait for the records of calls whose callers have gone, and end shadow traffic."""
@@ -184,7 +186,7 @@ class Gateway:
     # ---- opening and closing
 
     async def _open(self, request: ModelRequest, *, stream: bool, inputs: tuple[str, ...] | None = None) -> "_Frame":
-        """Everything that is decided before a model is asked; what is refused here is on record as ``model_refused``."""
+        """Everything that is decided before a model is asked; a refusal is on record as ``model_refused``."""
         operation = "chat" if inputs is None else "embeddings"
         observed = Observed(operation, app=request.app, began=time.time(), stream=stream)
         self.parts.telemetry.entered()
@@ -203,7 +205,7 @@ class Gateway:
             call.need = need
             if inputs is None:
                 self._look_up(call)
-        except CareplaneError as error:
+        except BaseException as error:
             if held is not None:
                 held.release(0, 0.0)
             await self._refused(request, observed, error)
@@ -298,10 +300,13 @@ class Gateway:
         self._offer_shadow(call)
         return reply
 
-    async def _refused(self, request: ModelRequest, observed: Observed, error: CareplaneError) -> None:
-        """A call that was not made is on record too."""
-        observed.status, observed.error, observed.ended = error.status, type(error).__name__, time.time()
+    async def _refused(self, request: ModelRequest, observed: Observed, error: BaseException) -> None:
+        """A call that was not made is on record too, unless its caller left before it was decided."""
+        status = error.status if isinstance(error, CareplaneError) else 499
+        observed.status, observed.error, observed.ended = status, type(error).__name__, time.time()
         self.parts.telemetry.left(observed)
+        if not isinstance(error, CareplaneError):
+            return
         await self._ledger.append_async(
             "model_refused",
             at=self._clock(),
@@ -361,9 +366,8 @@ class Gateway:
         async def copy() -> None:
             provider = self._provider(target)
             meter = Meter(characters(call.request.body), self._price(target))
-            sent = ChatRequest(
-                key=f"{call.request.id}-shadow", model=target.model, body=call.session.body, stream=False
-            )
+            ident = f"{call.request.id}-shadow"
+            sent = ChatRequest(key=ident, model=target.model, body=call.session.body, stream=False)
             async with aclosing_if(provider.chat(sent)) as chunks:
                 async for chunk in chunks:
                     meter.see(chunk)

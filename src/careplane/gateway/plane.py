@@ -19,10 +19,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
-
-from careplane.codecs.dialect import Asked, Dialect, Problem
+from careplane.codecs import embeddings, model_list
+from careplane.codecs.anthropic_messages import MESSAGES
+from careplane.codecs.dialect import Asked, Dialect, Options, Problem
 from careplane.codecs.openai_chat import CHAT
+from careplane.codecs.responses import RESPONSES
 from careplane.errors import (
     CareplaneError,
     InputError,
@@ -37,6 +38,7 @@ from careplane.gateway.gateway import Gateway
 from careplane.gateway.standing import Caller, Standing, Unauthorised
 from careplane.gateway.telemetry import METRICS_TYPE
 from careplane.ledger import Ledger
+from careplane.records import JSON
 from careplane.records.model import Chunk, ModelReply, ModelRequest
 
 KEEPALIVE_SECONDS = 15.0
@@ -44,6 +46,8 @@ _JSON = {"content-type": "application/json"}
 _EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 _DIALECTS: Mapping[str, Dialect] = {
     "/v1/chat/completions": CHAT,
+    "/v1/responses": RESPONSES,
+    "/v1/messages": MESSAGES,
 }
 _OFFERED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and GET /v1/models"
 _AGAIN_SECONDS = 5.0
@@ -70,6 +74,8 @@ class DataPlane:
         dialect = _DIALECTS.get(exchange.path)
         if dialect is not None and exchange.method == "POST":
             await self._generate(exchange, dialect)
+        elif exchange.path == "/v1/embeddings" and exchange.method == "POST":
+            await self._embed(exchange)
         elif exchange.method == "GET" and exchange.path in ("/v1/models", "/health", "/metrics"):
             await self._get(exchange)
         else:
@@ -80,7 +86,8 @@ class DataPlane:
         try:
             caller = await self._caller(exchange)
             asked = dialect.read(_body(exchange))
-            request = _request(f"{dialect.prefix}{secrets.token_hex(12)}", caller, asked, self.gateway.routes.aliases)
+            ident = f"{dialect.prefix}{secrets.token_hex(12)}"
+            request = _chat_request(ident, caller, asked, self._aliases)
         except CareplaneError as error:
             await self._refuse(exchange, dialect, error, caller)
             return
@@ -110,6 +117,27 @@ class DataPlane:
                 await exchange.write(encoder.error(problem(error)))
             await exchange.end()
 
+    async def _embed(self, exchange: Exchange) -> None:
+        caller: Caller | None = None
+        try:
+            caller = await self._caller(exchange)
+            asked = embeddings.read(_body(exchange))
+            request = _request(f"embd-{secrets.token_hex(12)}", caller, asked.model, {}, asked.options, self._aliases)
+        except CareplaneError as error:
+            await self._refuse(exchange, CHAT, error, caller)
+            return
+        try:
+            vectors, usage = await self.gateway.embed(request, asked.inputs, asked.dimensions)
+        except CareplaneError as error:
+            await self._fail(exchange, CHAT, error)
+            return
+        body = embeddings.whole(asked.model, asked, vectors, usage.input_tokens)
+        await exchange.reply(200, {**_JSON, "x-request-id": request.id}, body)
+
+    @property
+    def _aliases(self) -> tuple[str, ...]:
+        return self.gateway.routes.aliases
+
     async def _get(self, exchange: Exchange) -> None:
         if exchange.path == "/health":
             await exchange.reply(200, _JSON, b'{"status":"ok"}')
@@ -123,7 +151,7 @@ class DataPlane:
         except CareplaneError as error:
             await self._refuse(exchange, CHAT, error, None)
             return
-        await exchange.reply(200, _JSON, models_list(_models(caller)))
+        await exchange.reply(200, _JSON, model_list.models(_models(caller), self._now()))
 
     def _check_operator(self, exchange: Exchange) -> None:
         given = _key(exchange.headers)
@@ -239,16 +267,27 @@ def _snake(name: str) -> str:
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
-def _request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...]) -> ModelRequest:
-    """What an app asked, with what its manifest says about it."""
-    _check_model(caller, asked.model, aliases)
-    entitled, options = caller.entitled, asked.options
-    limit = entitled.route.max_tokens
+def _chat_request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...]) -> ModelRequest:
+    """What an app asked, no longer than its manifest allows."""
+    limit = caller.entitled.route.max_tokens
     body = {**asked.body, "max_tokens": min(asked.body.get("max_tokens") or limit, limit)}
+    return _request(ident, caller, asked.model, body, asked.options, aliases)
+
+
+def _request(
+    ident: str, caller: Caller, model: str, body: JSON, options: Options, aliases: tuple[str, ...]
+) -> ModelRequest:
+    """A request, with what the app's manifest says about it.
+
+    Raises:
+        NotFound, Refused: the app may not name this model.
+    """
+    _check_model(caller, model, aliases)
+    entitled = caller.entitled
     return ModelRequest(
         id=ident,
         app=entitled.app,
-        route=asked.model,
+        route=model,
         body=body,
         policy=entitled.data_policy,
         guards=entitled.guards,
@@ -263,9 +302,3 @@ def _request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...])
         untrusted=options.untrusted,
         cache=options.cache and entitled.cache,
     )
-
-
-def models_list(models: tuple[str, ...]) -> bytes:
-    """``GET /v1/models``."""
-    listed = [{"id": model, "object": "model", "created": 0, "owned_by": "careplane"} for model in models]
-    return orjson.dumps({"object": "list", "data": listed})

@@ -63,8 +63,8 @@ class ContextRule(Record, frozen=True):
 class DataPolicy(Record, frozen=True):
     """What may leave to a model, for what purpose (45 CFR 164.502(b) minimum necessary; 164.514 de-identification).
 
-    ``dates: shifted`` moves all dates of a run by the same random number of whole weeks, so that intervals and days of the
-    week hold; ``surrogate`` puts surrogates in their place.
+    ``dates: shifted`` moves all dates of a run by the same random number of whole weeks, so that intervals and days of
+    the week hold; ``surrogate`` puts surrogates in their place.
     """
 
     phi: PhiPolicy = "deidentified"

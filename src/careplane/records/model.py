@@ -25,8 +25,8 @@ class ModelRequest(Record, frozen=True):
 
     ``body`` is canonical, ``policy`` what of it may leave, ``guards`` what the reply may do. ``chart`` are FHIR
     resources whose identifiers the shield looks for by name; ``patient`` is the one patient whose data the request may
-    hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital, ``untrusted`` the positions of messages that are quoted
-    from others, ``cache`` whether the client takes an answer that the same words got before.
+    hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital, ``untrusted`` the positions of
+    messages that are quoted from others, ``cache`` whether the client takes an answer that the same words got before.
     """
 
     id: str
