@@ -7,7 +7,7 @@ import pytest
 
 from careplane.cli import main
 from careplane.sandbox.journey import MARK, prepare
-from careplane.server.serving import bind
+from careplane.server.binding import bind
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> tuple[int, str]:

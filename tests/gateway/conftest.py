@@ -74,7 +74,7 @@ def listening(handler: Handler) -> Iterator[str]:
     loop = uvloop.new_event_loop()
     connections: set[Listener] = set()
 
-    async def start() -> asyncio.Server:
+    async def start() -> Any:
         return await loop.create_server(lambda: Listener(handler, connections), "127.0.0.1", 0)
 
     async def stop() -> None:

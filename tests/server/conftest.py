@@ -17,8 +17,8 @@ from careplane.gateway import issue_key
 from careplane.records import JSON
 from careplane.records.portfolio import Stage
 from careplane.server.asgi import asgi_app
+from careplane.server.binding import bind
 from careplane.server.platform import Platform, open_platform
-from careplane.server.serving import bind
 from careplane.settings import read_settings
 from careplane.store.lake import load_path
 from careplane.workflow.durable import Durable

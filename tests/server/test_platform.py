@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,9 @@ from careplane import evidence, governance
 from careplane.errors import NotFound, Refused, SettingsError
 from careplane.records.portfolio import Stage
 from careplane.records.run import Event, Run
-from careplane.server.platform import Platform, read_apps, site_clock
-from careplane.server.serving import bind
+from careplane.server.binding import bind
+from careplane.server.entitling import entitle, read_apps, region_of
+from careplane.server.platform import Platform, site_clock
 from careplane.settings import read_settings
 from careplane.store.tables import register
 from careplane.workflow import run_event
@@ -31,6 +33,11 @@ def run(platform: Platform, ident: str, unit: str = "Location/clinic-01", user: 
     return asyncio.run(run_event(platform.runtime, event))
 
 
+def entitled(platform: Platform) -> str:
+    region = partial(region_of, platform.gateway.routes)
+    return entitle(platform.store, platform.apps, region, platform.clock, "portal_reply").app
+
+
 def refused_by(run: Run) -> list[str]:
     assert all(reason.text and reason.way_out for reason in run.permit.refusals)
     return [reason.rule for reason in run.permit.refusals]
@@ -39,17 +46,17 @@ def refused_by(run: Run) -> list[str]:
 def test_a_run_needs_the_register_a_stage_and_training(platform: Platform, promote: Promote, train: Train) -> None:
     assert refused_by(run(platform, "idea")) == ["stage_allows", "trained"]
     with pytest.raises(Refused, match="stage is idea"):
-        platform.entitle("portal_reply")
+        entitled(platform)
     promote("portal_reply", "pilot")
     assert refused_by(run(platform, "untrained")) == ["trained"]
     train("portal_reply", NURSE)
     allowed = run(platform, "allowed")
     assert (allowed.status, allowed.permit.allowed) == ("draft", True)
-    assert platform.entitle("portal_reply").id == "portal_reply"
+    assert entitled(platform) == "portal_reply"
     governance.stop(platform.store, platform.ledger, "app", "portal_reply", "officer", "wrong doses", platform.clock())
     assert refused_by(run(platform, "stopped")) == ["not_stopped"]
     with pytest.raises(Refused, match="wrong doses"):
-        platform.entitle("portal_reply")
+        entitled(platform)
     with platform.store.write() as connection:
         connection.execute(delete(register).where(register.c.id == "portal_reply"))
     assert refused_by(run(platform, "unregistered")) == ["registered", "stage_allows", "not_stopped"]
