@@ -222,3 +222,13 @@ sessions = Table(
     Column("expires_at", String, nullable=False),
     Column("csrf", String, nullable=False),
 )
+
+# the shield
+shield_maps = Table(
+    "shield_maps",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("expires_at", String, nullable=False, index=True),
+    Column("sealed", Text, nullable=False),
+)
