@@ -154,6 +154,37 @@ def test_no_first_token_in_time_goes_elsewhere_and_the_whole_time_ends_it() -> N
     assert upstream.closed == ["a"]
 
 
+def test_a_slow_client_is_not_cut_off_and_a_long_reply_may_take_its_time() -> None:
+    upstream = Upstream(a=[["one", 0.02, "two", 0.02, "three", 0.02, "four"]])
+    timeouts = Timeouts(between=0.05, first_token=0.05)
+
+    async def run() -> list[str]:
+        texts = []
+        async for chunk in Caller().begin([A], timeouts).stream(upstream):
+            texts.append(chunk.text)
+            await asyncio.sleep(0.08 if chunk.text == "two" else 0)
+        return texts
+
+    assert asyncio.run(run()) == ["one", "two", "three", "four"]
+
+
+def test_a_caller_s_own_timeout_is_not_taken_for_the_model_s() -> None:
+    upstream = Upstream(a=[["one", 30.0]])
+
+    call: list[Call] = []
+
+    async def run() -> None:
+        call.append(Caller().begin([A], Timeouts(between=10.0)))
+        async with asyncio.timeout(0.02):
+            async for _ in call[0].stream(upstream):
+                pass
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(run())
+    assert upstream.closed == ["a"]
+    assert outcomes(call[0]) == [("a", "left")]
+
+
 def test_closing_early_closes_the_upstream_and_blames_nobody() -> None:
     upstream = Upstream(a=[["one", "two", "three"]], b=[["never"]])
     caller = Caller(rules=QUICK)

@@ -17,6 +17,7 @@ from careplane.errors import CareplaneError
 
 COMMANDS: dict[str, str] = {
     "app": "The apps: new, check, list, show, try, schema.",
+    "budget": "What apps and sites spent on models: show.",
     "demo": "Run the whole journey on a synthetic health system.",
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",

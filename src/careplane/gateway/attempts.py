@@ -27,6 +27,7 @@ from typing import Literal, TypeVar
 from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 from careplane.gateway.breaker import Breaker, Breakers
 from careplane.gateway.routing import Target, Timeouts
+from careplane.gateway.watch import Watch, within
 from careplane.providers import Chunk
 from careplane.records import Record
 
@@ -151,12 +152,13 @@ class Call:
         while True:
             attempt = await self._next()
             chunks = ask(self.target)
+            watch = Watch(chunks)
             try:
-                chunk = await self._first(chunks, attempt)
+                chunk = await self._first(watch, attempt)
                 while chunk is not None:
                     yield chunk
                     until = min(self._deadline, time.monotonic() + self._timeouts.between)
-                    chunk = await _within(anext(chunks, None), until, "rest of its reply")
+                    chunk = await watch.next(until, "rest of its reply")
             except UpstreamError as error:
                 attempt.error = error
                 if attempt.first is not None:
@@ -165,6 +167,7 @@ class Call:
                 attempt.outcome = "ok"
                 return
             finally:
+                watch.close()
                 try:
                     if isinstance(chunks, AsyncGenerator):
                         await chunks.aclose()
@@ -177,7 +180,7 @@ class Call:
             attempt = await self._next()
             try:
                 until = min(self._deadline, attempt.began + self._timeouts.first_token)
-                answer = await _within(ask(self.target), until, "answer")
+                answer = await within(ask(self.target), until, "answer")
             except UpstreamError as error:
                 attempt.error = error
             else:
@@ -235,9 +238,9 @@ class Call:
         waits = [self._caller.breakers.of(attempt.target).status.wait_seconds for attempt in self.attempts]
         return UpstreamBusy("No model of this route is healthy now. Try again shortly.", max(1.0, min(waits)))
 
-    async def _first(self, chunks: AsyncIterator[Chunk], attempt: "_Try") -> Chunk | None:
+    async def _first(self, watch: "Watch", attempt: "_Try") -> Chunk | None:
         until = min(self._deadline, attempt.began + self._timeouts.first_token)
-        while (chunk := await _within(anext(chunks, None), until, "first token")) is not None:
+        while (chunk := await watch.next(until, "first token")) is not None:
             if chunk != _NOTHING:
                 self._breaker.answered(attempt.ticket)
                 attempt.first = time.monotonic()
@@ -290,16 +293,3 @@ def _outcome(error: UpstreamError) -> Outcome:
     if isinstance(error, UpstreamBusy):
         return "busy"
     return "rejected" if isinstance(error, UpstreamRejected) else "failed"
-
-
-async def _within(awaited: Awaitable[T], until: float, what: str) -> T:
-    """Await, until a time of the monotonic clock.
-
-    Raises:
-        UpstreamTimeout: the time is over.
-    """
-    try:
-        async with asyncio.timeout(max(0.0, until - time.monotonic())):
-            return await awaited
-    except TimeoutError as error:
-        raise UpstreamTimeout(f"The model did not send its {what} in time.") from error

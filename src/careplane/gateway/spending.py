@@ -16,8 +16,11 @@ from careplane.store.tables import shared_limits
 
 
 class Spent(Record, frozen=True):
-    """A row of a budget for pages. ``period`` is ``day:2026-03-02``, ``month:2026-03`` or ``total``; ``reserved_usd``
-    is leased by processes and not spent; ``limit_usd`` is ``None`` where nothing limits; ``stopped``: a request was refused for it."""
+    """A row of a budget for pages. ``period`` is ``day:2026-03-02``, ``month:2026-03`` or ``total``.
+
+    ``limit_usd`` is ``None`` where nothing limits; ``reserved_usd`` is leased by processes and not spent; ``stopped``
+    says that a request was refused for it.
+    """
 
     subject: str
     period: str

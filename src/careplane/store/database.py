@@ -13,6 +13,15 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from careplane.errors import SettingsError, StoreError
 from careplane.store.migrate import upgrade
 
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""libpq's, unless the URL says otherwise: a server that is cut off is noticed in seconds, not when TCP gives up."""
+
 
 class Store:
     """The operational database. Transactions are short; nothing holds one over a network call."""
@@ -69,7 +78,8 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
     elif backend == "postgresql":
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        patience = {name: value for name, value in _PATIENCE.items() if name not in parsed.query}
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patience)
     else:
         raise SettingsError("must be a SQLite or PostgreSQL URL", field="database_url")
     event.listen(engine, "handle_error", _store_error)
