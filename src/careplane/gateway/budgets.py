@@ -27,8 +27,8 @@ Period = Literal["day", "month", "total"]
 PERIODS: tuple[Period, ...] = ("day", "month", "total")
 MICRO = 1_000_000
 LEASE_CALLS = 20
-"""A lease aims at this many calls like the last ones."""
-LOW_CALLS = 5
+LEASE_SECONDS = 3.0
+"""A lease aims at so many calls like the last ones, or at what they reserve in so many seconds if that is more."""
 LOOK_SECONDS = 30.0
 """How often the calendar is looked at."""
 SOON_SECONDS = 3600.0
@@ -81,6 +81,8 @@ class _PurseLease:
         self._holder = holder
         self._posted = 0
         self._used_at = 0.0
+        self._reserved = 0
+        self._aim = 0
         self._asked = 0.0
         self._wanted = False
         self._state = Purse()
@@ -89,7 +91,13 @@ class _PurseLease:
         self.left -= need
         self.outstanding += need
         self.typical = max(need, self.typical - self.typical // 8)
+        self._reserved += need
         self._used_at = now
+
+    @property
+    def low(self) -> bool:
+        """Whether it is time to lease more."""
+        return self.left < self._aim // 4
 
     def settle(self, reserved: int, real: int) -> None:
         self.outstanding -= reserved
@@ -104,18 +112,18 @@ class _PurseLease:
         idle = now - self._used_at > 5.0 or self._wanted or closing or self.over
         surplus = idle and self.left > 0
         limited = self.limit is not None
-        low = limited and not idle and self.left < self.typical * LOW_CALLS and now - self._asked > ASK_SECONDS
+        low = limited and not idle and self.low and now - self._asked > ASK_SECONDS
         renew = bool(self.left or self.outstanding) and now - self._asked > PURSE_SECONDS / 4
         if not (self.needs or surplus or low or renew or self.spent != self._posted or closing):
             return None
         if surplus:
             self.left = 0
         self.left = max(0, self.left)
-        want = (
-            0
-            if not limited or (idle and not self.needs)
-            else max(0, sum(self.needs) + self.typical * LEASE_CALLS - self.left)
-        )
+        want = 0
+        if limited and (self.needs or not idle):
+            rate = self._reserved / min(60.0, max(0.05, now - self._asked))
+            self._aim = max(self.typical * LEASE_CALLS, int(rate * LEASE_SECONDS))
+            want = max(0, sum(self.needs) + self._aim - self.left)
         return PurseAsk(
             self._holder,
             spent=self.spent,
@@ -135,7 +143,7 @@ class _PurseLease:
     def take(self, grant: Grant, until: float, ask: PurseAsk) -> None:
         now = time.monotonic()
         self.left += grant.units
-        self.until, self._asked, self._wanted = until, now, grant.wanted
+        self.until, self._asked, self._wanted, self._reserved = until, now, grant.wanted, 0
         self._posted = max(self._posted, ask.spent)
         self.closed_until = 0.0 if grant.retry_after is None else now + 0.5
         if grant.warn:
@@ -274,7 +282,7 @@ class Budgets:
     def _hold(self, group: list[_PurseLease], need: int, now: float) -> Hold:
         for lease in group:
             lease.reserve(need, now)
-            if lease.limit is not None and lease.left < lease.typical * LOW_CALLS:
+            if lease.limit is not None and lease.low:
                 self._keeper.watch(lease)
                 self._keeper.nudge()
         return Hold(self, group, need)
