@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplane.errors import LedgerBroken, LedgerError
@@ -85,6 +85,7 @@ scalars = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=10), scalars, max_size=5))
 def test_any_record_follows_from_its_own_line(facts: dict[str, str | int | float | bool | None]) -> None:
     prepared = prepare("kind", AT, "r", None, None, facts)

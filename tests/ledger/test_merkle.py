@@ -4,7 +4,7 @@ import hashlib
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplane.ledger.merkle import (
@@ -156,6 +156,7 @@ def test_every_growth_is_proved_and_no_other_root() -> None:
     assert not extends(-1, 4, [], roots[0], roots[4])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 64), max_size=6))
 def test_frontiers_of_parts_join_to_that_of_the_whole(cuts: list[int]) -> None:
     bounds = [0, *sorted(cuts), 64]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplane.errors import LedgerBroken, LedgerError, NotFound
@@ -40,6 +40,7 @@ def _expect(folder: Path) -> LedgerBroken:
     return caught.value
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_is_noticed(written: Path, data: st.DataObject) -> None:
     folder = written / "ledger"

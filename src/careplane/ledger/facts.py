@@ -4,8 +4,8 @@ A text fact has at most 256 characters and no line break or other control charac
 about a decision (never about a patient) is declared where it is recorded: ``facts={"reason": FreeText(reason)}``.
 """
 
-import math
 from collections.abc import Mapping
+from math import isfinite
 
 import msgspec
 
@@ -50,16 +50,19 @@ def check_facts(kind: str, facts: Mapping[str, Scalar]) -> dict[str, Scalar]:
     Raises:
         LedgerError: a fact that is not a finite scalar, is beyond 2**53, or looks like free text.
     """
-    checked = dict(facts)
     for name, value in facts.items():
         of = type(value)
         if of is str:
-            if len(value) <= MAX_TEXT and value.isprintable() and type(name) is str:  # type: ignore[arg-type,union-attr]
-                continue
-        elif (of is bool or value is None) and type(name) is str:
-            continue
-        checked[name] = _check_fact(kind, name, value)
-    return checked
+            good = len(value) <= MAX_TEXT and value.isprintable()  # type: ignore[arg-type,union-attr]
+        elif of is int:
+            good = -_MAX_INTEGER <= value <= _MAX_INTEGER  # type: ignore[operator]
+        elif of is float:
+            good = isfinite(value)  # type: ignore[arg-type]
+        else:
+            good = of is bool or value is None
+        if not good or type(name) is not str:
+            return {name: _check_fact(kind, name, value) for name, value in facts.items()}
+    return dict(facts)
 
 
 def _check_fact(kind: str, name: str, value: object) -> Scalar:
@@ -74,7 +77,7 @@ def _check_fact(kind: str, name: str, value: object) -> Scalar:
             f"{kind}: fact {name!r} looks like free text (over {MAX_TEXT} characters, or with a line break). Record a "
             "pseudonym or a number; declare a sentence about a decision as FreeText."
         )
-    if type(value) is float and not math.isfinite(value):
+    if type(value) is float and not isfinite(value):
         raise LedgerError(f"{kind}: fact {name!r} is not a finite number.")
     if type(value) is int and abs(value) > _MAX_INTEGER:
         raise LedgerError(f"{kind}: fact {name!r} is beyond 2**53, which not every JSON reader keeps exact.")

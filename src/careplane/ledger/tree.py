@@ -12,6 +12,9 @@ from careplane.ledger.signing import SigningKey
 from careplane.ledger.summaries import Summary, read_leaves, read_summary, summarise, write_summary
 from careplane.ledger.walking import walk_segment
 
+_KEPT = 4
+"""Of how many segments the leaf hashes are kept in memory; a proof needs those of two."""
+
 
 class Tree:
     """The tree of a ledger at one moment; proofs read the leaf hashes of few segments only."""
@@ -23,7 +26,7 @@ class Tree:
         self.hash = head.hash
         self._segment = segment
         self._open = leaves
-        self._kept: tuple[int, list[bytes]] = (0, [])
+        self._kept: dict[int, list[bytes]] = {}
 
     def root(self, size: int | None = None) -> bytes:
         """The root over the first ``size`` records."""
@@ -89,9 +92,11 @@ class Tree:
             raise NotFound(f"There is no record {seq}; the ledger has records 1 to {self.size}.")
 
     def _leaves(self, summary: Summary) -> list[bytes]:
-        if self._kept[0] != summary.segment:
-            self._kept = (summary.segment, read_leaves(self.folder, summary))
-        return self._kept[1]
+        if summary.segment not in self._kept:
+            if len(self._kept) == _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[summary.segment] = read_leaves(self.folder, summary)
+        return self._kept[summary.segment]
 
 
 def build_tree(folder: Path, tail: Tail, key: SigningKey) -> Tree:
