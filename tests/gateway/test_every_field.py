@@ -1,0 +1,106 @@
+"""Every field of every API in which a person may write: an identifier in it that the chart knows does not leave.
+
+A field may be refused instead; nothing of it may reach the model as it was.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import Site
+from .obliging import Obliging, sent
+from .test_openai_client import CHART, NAME, allowed
+
+pytestmark = pytest.mark.parametrize("serve", ["raw"], indirect=True)
+SAID = f"about {NAME} today"
+SCHEMA = {"type": "object", "title": SAID, "properties": {"a": {"type": "string", "description": SAID, "enum": [SAID]}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": f'{{"who": "{NAME}"}}'}}
+CALLING = {"role": "assistant", "tool_calls": [CALL]}
+HELLO = {"role": "user", "content": "Hello"}
+CHAT: dict[str, dict[str, Any]] = {
+    "system": {"messages": [{"role": "system", "content": SAID}, HELLO]},
+    "part": {"messages": [{"role": "user", "content": [{"type": "text", "text": SAID}]}]},
+    "name": {"messages": [{**HELLO, "name": NAME}]},
+    "assistant": {"messages": [HELLO, {"role": "assistant", "content": SAID}, HELLO]},
+    "refusal": {"messages": [HELLO, {"role": "assistant", "refusal": SAID}, HELLO]},
+    "refusal part": {"messages": [{"role": "assistant", "content": [{"type": "refusal", "refusal": SAID}]}, HELLO]},
+    "arguments": {"messages": [CALLING, {"role": "tool", "tool_call_id": "c1", "content": "x"}]},
+    "call id": {
+        "messages": [
+            {"role": "assistant", "tool_calls": [{**CALL, "id": NAME}]},
+            {"role": "tool", "tool_call_id": NAME, "content": "x"},
+        ]
+    },
+    "result": {"messages": [CALLING, {"role": "tool", "tool_call_id": "c1", "content": SAID}]},
+    "tool": {"tools": [{"type": "function", "function": {"name": "a", "description": SAID, "parameters": SCHEMA}}]},
+    "format": {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "description": SAID, "schema": SCHEMA}}
+    },
+    "stop": {"stop": [NAME]},
+    "user": {"user": NAME, "metadata": {"a": NAME}, "safety_identifier": NAME, "prompt_cache_key": NAME},
+    "file name": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "file", "file": {"file_data": "data:text/plain;base64,YQ==", "filename": f"{NAME}.txt"}}
+                ],
+            }
+        ]
+    },
+    "image url": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": f"https://example.org/{NAME}.png"}}],
+            }
+        ]
+    },
+}
+
+
+def post(site: Site, path: str, body: dict[str, Any]) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {site.key}"}
+    return httpx.post(f"{site.url}/v1/{path}", json={"model": "default", "careplane": CHART, **body}, headers=headers)
+
+
+def check(response: httpx.Response, model: Obliging) -> None:
+    assert response.status_code in (200, 400, 403), response.text
+    assert bool(model.seen) is (response.status_code == 200)
+    assert not any(word in sent(model.seen).lower() for word in ("zebulon", "quackenbush"))
+
+
+@pytest.mark.parametrize("field", CHAT)
+def test_chat_completions(serve: Callable[..., Site], field: str) -> None:
+    model = Obliging()
+    site = serve({"default": model.provider}, entitlement=allowed())
+    check(post(site, "chat/completions", {"messages": [HELLO], **CHAT[field]}), model)
+
+
+def test_responses(serve: Callable[..., Site]) -> None:
+    model = Obliging()
+    site = serve({"default": model.provider}, entitlement=allowed())
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": SAID}]},
+        {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": CALL["function"]["arguments"]},
+        {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": SAID}]},
+    ]
+    tools = [{"type": "function", "name": "weather", "description": SAID, "parameters": SCHEMA}]
+    check(post(site, "responses", {"input": items, "instructions": SAID, "tools": tools, "user": NAME}), model)
+    assert model.seen
+
+
+def test_messages(serve: Callable[..., Site]) -> None:
+    model = Obliging()
+    site = serve({"default": model.provider}, entitlement=allowed())
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": SAID}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {"who": NAME}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": SAID, "is_error": True}]},
+    ]
+    tools = [{"name": "weather", "description": SAID, "input_schema": SCHEMA}]
+    body = {"max_tokens": 9, "messages": messages, "system": SAID, "tools": tools, "metadata": {"user_id": NAME}}
+    check(post(site, "messages", body), model)
+    assert model.seen
