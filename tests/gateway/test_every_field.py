@@ -16,7 +16,11 @@ from .test_openai_client import CHART, NAME, allowed
 pytestmark = pytest.mark.parametrize("serve", ["raw"], indirect=True)
 SAID = f"about {NAME} today"
 SCHEMA = {"type": "object", "title": SAID, "properties": {"a": {"type": "string", "description": SAID, "enum": [SAID]}}}
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": f'{{"who": "{NAME}"}}'}}
+CALL: dict[str, Any] = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "weather", "arguments": f'{{"who": "{NAME}"}}'},
+}
 CALLING = {"role": "assistant", "tool_calls": [CALL]}
 HELLO = {"role": "user", "content": "Hello"}
 CHAT: dict[str, dict[str, Any]] = {

@@ -78,6 +78,7 @@ class Returning:
         self._links = tuple(links)
         self._policy = RestoringPolicy(tools or ToolPolicy(()), session)
         self._tools = ToolStream(self._policy)
+        self._as_json = as_json
         self._text = self._strand(as_json=as_json)
         self._others: dict[str, _Strand] = {}
         self._count = 0
@@ -97,11 +98,15 @@ class Returning:
         text = self._text.feed(chunk.text) if chunk.text else ""
         if text:
             reply.text.append(text)
-        if not (chunk.reasoning or chunk.refusal or chunk.tool_calls):
+        if not (chunk.reasoning or chunk.refusal or chunk.tool_calls or self._others):
             return Chunk(text=text) if text else None
         reasoning = self._other("reasoning", chunk.reasoning, reply.reasoning)
+        if chunk.text or chunk.tool_calls:
+            reasoning += self._rest_of("reasoning", reply.reasoning)
         refusal = self._other("refusal", chunk.refusal, reply.refusal)
         calls = self._calls(chunk.tool_calls)
+        if calls:
+            text += self._rest_of_text()
         out = Chunk(text=text, reasoning=reasoning, refusal=refusal, tool_calls=calls)
         return None if out == _NOTHING else out
 
@@ -120,6 +125,19 @@ class Returning:
             told += self._withheld()
         out = Chunk(text=text, reasoning=rest.get("reasoning", ""), refusal=told, tool_calls=calls)
         return None if out == _NOTHING else out
+
+    def _rest_of(self, name: str, kept: list[str]) -> str:
+        """What a stream holds back, because another one begins: a client sees them in the order of the model."""
+        strand = self._others.pop(name, None)
+        rest = "" if strand is None else strand.finish()
+        kept.append(rest)
+        return rest
+
+    def _rest_of_text(self) -> str:
+        rest = self._text.finish()
+        self._text = self._strand(as_json=self._as_json)
+        self.reply.text.append(rest)
+        return rest
 
     def _withheld(self) -> str:
         """What the client is told instead of the tool calls that did not pass."""
