@@ -63,7 +63,6 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("metrics_token", "", "Token that /metrics asks for; empty: nobody may read it.", secret=True),
     Row("metrics_token_file", "", "File with that token (mode 600)."),
-    Row("traces_endpoint", "", "OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318/v1/traces."),
     Row("openai_api_key", "", "Key of the OpenAI-compatible endpoint.", secret=True),
     Row("openai_api_key_file", "", "File with that key; must not be readable by others (mode 600)."),
     Row("model_timeout_seconds", 120.0, "Total time a model may take for one reply.", least=1, most=3600),

@@ -3,10 +3,13 @@
 It is decided on the server from the app's manifest and the chart; nothing that a model or a text says changes it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from careplane.errors import Refused
+from careplane.gateway.routing import LOCAL, Target
+from careplane.governance.labels import RECIPIENTS, Recipient, check_chart
 from careplane.records import JSON
 from careplane.records.model import ModelRequest
 from careplane.shield.guards import (
@@ -65,6 +68,21 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
     what = Untrusted(roles=tuple(_DATA_ROLES), indexes=request.untrusted, sections=())
     marked = quarantine(request.body["messages"], what)
     return Admitted({**request.body, "messages": list(marked.messages)}, tools, score)
+
+
+def check_consent(request: ModelRequest, targets: Sequence[Target], at: datetime) -> None:
+    """Whether labelled resources of a caller's chart may go to the models that may be asked. The consents are those of
+    the chart itself; a run of the workflow has decided this before, on the consents of the EHR.
+
+    Raises:
+        Refused: a resource with a security label has no consent for one of the models.
+    """
+    if not request.chart or request.run is not None:
+        return
+    external = any(target.region != LOCAL for target in targets)
+    consents = [resource for resource in request.chart if resource.get("resourceType") == "Consent"]
+    recipient = Recipient(external=external, names=frozenset(RECIPIENTS[external]), purpose=request.policy.purpose)
+    check_chart(request.chart, consents, recipient, at)
 
 
 def _tools(request: ModelRequest) -> ToolPolicy | None:

@@ -169,8 +169,8 @@ class Held:
     permit: Permit | None = None
     hold: Hold | None = None
 
-    def release(self, tokens: int, usd: float) -> None:
-        """Give back what was not used; once."""
+    def release(self, tokens: int, usd: float | None) -> None:
+        """Give back what was not used; once. A cost that is not known counts as the worst case."""
         if self.permit is not None:
             self.permit.release(tokens)
         if self.hold is not None:

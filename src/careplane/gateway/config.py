@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from careplane.errors import SettingsError
+from careplane.gateway.budgets import Budget
+from careplane.gateway.limits import Quota
 from careplane.gateway.routing import Route, Target
 from careplane.records import Record
 from careplane.records.app import DataPolicy, Entitlement, GuardRules, PhiPolicy
@@ -22,6 +24,10 @@ from careplane.settings import secret_of
 
 _SECRETS = ("_env", "_file")
 _NOT_SECRET = frozenset({"ca_file"})
+
+
+Subject = Annotated[str, Meta(pattern=r"^(app|site|key):[A-Za-z0-9_.\-]{1,64}$")]
+"""Whom a limit or budget is for: ``app:portal_reply``, ``site:north``, ``key:key-1a2b3c4d``."""
 
 
 class FileApp(Record, frozen=True):
@@ -63,6 +69,10 @@ class GatewayFile(Record, frozen=True):
     providers: dict[str, dict[str, str | int | float | bool]] = msgspec.field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     apps: dict[str, FileApp] = msgspec.field(default_factory=dict)
+    limits: dict[Subject, Quota] = msgspec.field(default_factory=dict)
+    budgets: dict[Subject, Budget] = msgspec.field(default_factory=dict)
+    cache_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
+    cache_seconds: Annotated[float, Meta(gt=0)] = 3600.0
     deidentified_needs_baa: bool = True
     price_file: str = ""
     home: str = ""

@@ -6,8 +6,9 @@ is metered and on record before the last piece leaves, whatever becomes of the c
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,7 @@ from types import TracebackType
 import anyio.to_thread
 
 from careplane.errors import CareplaneError, LedgerError, NotFound, Refused, UpstreamRejected, UpstreamTimeout
-from careplane.gateway.admitting import Admitted, Signal, admit
+from careplane.gateway.admitting import Admitted, Signal, admit, check_consent
 from careplane.gateway.attempts import Call as Tries
 from careplane.gateway.attempts import Caller
 from careplane.gateway.budgets import Budgets
@@ -46,6 +47,8 @@ from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest
 from careplane.shield import Protected, Shield
 from careplane.shield.guards import schema_of
 
+log = logging.getLogger("careplane.gateway")
+_LOOK_SECONDS = 1.0
 _INSIDE = Price(source="runs inside this installation")
 INLINE_CHARACTERS = 32_768
 """A longer prompt is protected in a thread, so that the other calls of the loop do not wait for it."""
@@ -87,7 +90,8 @@ class Gateway:
         self._providers = dict(providers)
         self._ledger = ledger
         self._clock = clock
-        self._after: set[asyncio.Task[None]] = set()
+        self._after: set[asyncio.Future[None]] = set()
+        self._look = 0.0
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, once its record is durable.
@@ -199,6 +203,7 @@ class Gateway:
             admitted = admit(request, self.parts.signal)
             need = need_of(request, embeddings=inputs is not None)
             targets = self.routes.plan(route, need, self.parts.caller.healthy)
+            check_consent(request, targets, self._clock())
             held = await self._hold(request, targets)
             session = await self._protected(request, admitted, inputs)
             call = self._call(request, route, targets, session, admitted, observed, stream=stream)
@@ -391,22 +396,49 @@ class Gateway:
 
     # ---- the record
 
-    async def append(self, kind: str, call: Call, **facts: Fact) -> None:
+    async def append(self, kind: str, call: Call, **more: Fact) -> None:
         """Record a call as it is now; durable when this returns."""
-        await self._ledger.append_async(
-            kind,
-            at=self._clock(),
-            run=call.request.run,
-            app=call.request.app,
-            facts={**call.facts(self._ledger), **facts},
-        )
+        facts = call.facts(self._ledger)
+        if self.parts.budgets is not None:
+            facts["holder"] = self.parts.budgets.holder
+        facts.update(more)
+        request = call.request
+        await self._ledger.append_async(kind, at=self._clock(), run=request.run, app=request.app, facts=facts)
 
     def later(self, call: Call) -> None:
         """Record a call whose caller is gone: its task is being cancelled and may not wait."""
         call.finish = "aborted"
-        task = asyncio.get_running_loop().create_task(self.append("model_call", call))
+        self._keep(self.append("model_call", call))
+
+    def tell_budgets(self) -> None:
+        """Record what budgets have to tell: that a share or the whole is spent. Looked at once a second at most."""
+        budgets, now = self.parts.budgets, time.monotonic()
+        if budgets is None or now < self._look:
+            return
+        self._look = now + _LOOK_SECONDS
+        for event in budgets.events():
+            self.parts.telemetry.budget(event.kind, event.subject)
+            facts: dict[str, Fact] = {
+                "subject": event.subject,
+                "period": event.period,
+                "limit_usd": event.limit_usd,
+                "spent_usd": event.spent_usd,
+            }
+            self._keep(self._ledger.append_async(event.kind, at=self._clock(), facts=facts))
+
+    def _keep(self, work: Awaitable[object]) -> None:
+        """Let something go on that nobody waits for; :meth:`aclose` does."""
+        task = asyncio.ensure_future(_logged(work))
         self._after.add(task)
         task.add_done_callback(self._after.discard)
+
+
+async def _logged(work: Awaitable[object]) -> None:
+    """A record that nobody waits for: where the ledger cannot take it, the log says so."""
+    try:
+        await work
+    except LedgerError:
+        log.warning("a record could not be written", extra={"facts": {"error": "LedgerError"}})
 
 
 class _Frame:
@@ -459,6 +491,7 @@ class _Frame:
             self.call.attempts = self.tries.attempts
         if self._held is not None:
             self._settle(self._held)
+            self._gateway.tell_budgets()
 
     def _settle(self, held: Held) -> None:
         """Count what was used; a call that never reached a model used nothing."""
@@ -466,7 +499,7 @@ class _Frame:
             held.release(0, 0.0)
         else:
             usage = self.call.meter.usage
-            held.release(usage.input_tokens + usage.output_tokens, usage.cost_usd or 0.0)
+            held.release(usage.input_tokens + usage.output_tokens, usage.cost_usd)
 
     async def _failed(self, failure: CareplaneError) -> None:
         self.call.finish = "error"

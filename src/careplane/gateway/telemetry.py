@@ -98,8 +98,15 @@ class Telemetry:
         self._retries = Counter(
             "careplane_attempts", "Tries at a target.", ("provider", "model", "outcome"), registry=named
         )
+        self._budgets = Counter(
+            "careplane_budget_events", "Budgets warned or stopped.", ("kind", "subject"), registry=named
+        )
         self._active = Gauge("careplane_active_calls", "Calls under way.", registry=named)
         self._children: dict[tuple[str, ...], Any] = {}
+
+    def budget(self, kind: str, subject: str) -> None:
+        """A budget reached its warning share or its end."""
+        self._child(self._budgets, kind, subject).inc()
 
     def entered(self) -> None:
         """A call begins."""

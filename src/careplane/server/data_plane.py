@@ -17,18 +17,17 @@ from pathlib import Path
 
 import uvloop
 
-from careplane.gateway import Gateway, Parts, Routes, Standing, Telemetry, issue_key, keep_key, revoke_app_keys
+from careplane.gateway import Gateway, Routes, Standing, issue_key, keep_key, revoke_app_keys
 from careplane.gateway.config import GatewayFile, read_gateway_file
 from careplane.gateway.listener import Listener
 from careplane.gateway.plane import DataPlane
-from careplane.gateway.prices import FILE as PRICES
-from careplane.gateway.prices import Prices
-from careplane.gateway.telemetry import JsonLines, open_tracer
+from careplane.gateway.telemetry import JsonLines
 from careplane.ledger import open_ledger
 from careplane.records.app import App, Entitlement
 from careplane.server.binding import bind
 from careplane.server.entitling import entitle, read_apps, region_of
 from careplane.server.models import open_file_models
+from careplane.server.parts import open_parts
 from careplane.settings import Settings, secret_of
 from careplane.store import Store, open_store
 
@@ -44,6 +43,7 @@ class Plane:
     listener: socket.socket
     keys: dict[str, str]
     store: Store
+    close_parts: Callable[[], None]
 
     @property
     def address(self) -> str:
@@ -69,14 +69,13 @@ def open_plane(path: Path, settings: Settings) -> Plane:
     clock = partial(datetime.now, UTC)
     site_apps = Path(settings.text("apps_path"))
     standing = Standing(store, partial(_entitle, file, routes, store, site_apps, clock))
-    prices = Prices((PRICES, Path(file.price_file)) if file.price_file else (PRICES,))
-    telemetry = Telemetry(open_tracer(file.traces_endpoint, file.traces_ratio, "careplane-gateway"))
     standing.start()
-    gateway = Gateway(providers, routes, ledger, clock, Parts(prices=prices, telemetry=telemetry, stops=standing.stops))
+    opened = open_parts(file, store, ledger, standing, settings.text("timezone"))
+    gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     listener = bind(file.host, file.port)
     keys = {name: _key(store, name, app.key_env, app.key_file) for name, app in file.apps.items()}
     plane = DataPlane(gateway, standing, ledger, clock, file.secret("metrics_token"))
-    return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store)
+    return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store, opened.close)
 
 
 def _entitle(
@@ -123,6 +122,7 @@ def run_plane(opened: Plane, echo: Callable[[str], None], *, as_json: bool = Fal
         uvloop.run(_serve(opened))
     finally:
         opened.plane.standing.close()
+        opened.close_parts()
         opened.store.close()
 
 

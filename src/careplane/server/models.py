@@ -10,15 +10,20 @@ from careplane.providers import Provider
 from careplane.settings import Settings
 
 
-def open_models(settings: Settings) -> tuple[Mapping[str, Provider], Routes]:
+def gateway_file(settings: Settings) -> GatewayFile | None:
+    """The file that the settings name, if they do."""
+    path = settings.text("gateway_file")
+    return read_gateway_file(Path(path)) if path else None
+
+
+def open_models(settings: Settings, file: GatewayFile | None) -> tuple[Mapping[str, Provider], Routes]:
     """The providers and routes of an installation.
 
-    With ``gateway_file`` they are those of the file. Without, the route ``default`` leads to the provider that the
-    setting ``model`` names; it also goes by its own name.
+    With a file they are those of the file. Without, the route ``default`` leads to the provider that the setting
+    ``model`` names; it also goes by its own name.
     """
-    path = settings.text("gateway_file")
-    if path:
-        return open_file_models(read_gateway_file(Path(path)))
+    if file is not None:
+        return open_file_models(file)
     name = settings.text("model")
     given = {
         "base_url": settings.text("openai_base_url"),

@@ -16,15 +16,15 @@ from careplane._shelf import items, load
 from careplane.connectors import FhirConnector
 from careplane.errors import SettingsError
 from careplane.estimators import Estimator
-from careplane.gateway import DataPlane, Gateway, Parts, Standing, Telemetry
-from careplane.gateway.telemetry import open_tracer
+from careplane.gateway import DataPlane, Gateway, Standing
 from careplane.governance import PermitRequest
 from careplane.ledger import Ledger, open_ledger
 from careplane.measures import Measure
 from careplane.records.app import App
 from careplane.records.run import Event, Permit, Reason
 from careplane.server.entitling import entitle, find_app, read_apps, region_of
-from careplane.server.models import model_region, open_models
+from careplane.server.models import gateway_file, model_region, open_models
+from careplane.server.parts import open_parts
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
@@ -62,6 +62,7 @@ class Platform:
     runtime: workflow.Runtime
     clock: Clock
     synthetic: bool
+    close_parts: Callable[[], None]
 
     @property
     def home(self) -> Path:
@@ -78,6 +79,7 @@ class Platform:
     def close(self) -> None:
         """Give files and connections back."""
         self.plane.standing.close()
+        self.close_parts()
         self.store.close()
 
 
@@ -103,11 +105,12 @@ def open_platform(
     ledger = open_ledger(home / "ledger")
     apps = read_apps(Path(settings.text("apps_path")))
     register_ideas(store, ledger, apps, clock())
-    providers, routes = open_models(settings)
+    file = gateway_file(settings)
+    providers, routes = open_models(settings, file)
     standing = Standing(store, partial(entitle, store, apps, partial(region_of, routes), clock))
     standing.start()
-    telemetry = Telemetry(open_tracer(settings.text("traces_endpoint"), 1.0, "careplane"))
-    gateway = Gateway(providers, routes, ledger, clock, Parts(telemetry=telemetry, stops=standing.stops))
+    opened = open_parts(file, store, ledger, standing, settings.text("timezone"))
+    gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     connector = fhir or open_fhir(settings)
     gates = (partial(_training_gate, store),)
     runtime = workflow.Runtime(
@@ -136,6 +139,7 @@ def open_platform(
         runtime=runtime,
         clock=clock,
         synthetic=synthetic,
+        close_parts=opened.close,
     )
 
 
