@@ -162,7 +162,8 @@ _KINDS = {
 def error(problem: Problem) -> bytes:
     """Anthropic's error object, with our code, field and wait beside its type and message."""
     kind = _KINDS.get(problem.status, "invalid_request_error" if problem.status < 500 else "api_error")
-    message = f"{problem.param}: {problem.message}" if problem.param else problem.message
+    named = not problem.param or problem.message.startswith(problem.param)
+    message = problem.message if named else f"{problem.param}: {problem.message}"
     said: JSON = {"type": kind, "message": message, "code": problem.code}
     if problem.retry_after is not None:
         said["retry_after"] = problem.retry_after

@@ -294,6 +294,8 @@ class Gateway:
     async def _close(self, frame: "_Frame") -> ModelReply:
         """Check the reply as a whole, make its record durable, and give it."""
         call = frame.call
+        if frame.tries is not None:
+            call.attempts = frame.tries.attempts
         call.finish = (call.kept or call.returning.reply).finish_reason or "stop"
         if call.kept is None:
             call.check_schema()

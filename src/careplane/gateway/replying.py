@@ -117,8 +117,8 @@ class Returning:
         if text:
             reply.text.append(text)
         rest = {name: strand.finish() for name, strand in self._others.items()}
-        reply.reasoning.append(rest.get("reasoning", ""))
-        reply.refusal.append(rest.get("refusal", ""))
+        reply.reasoning.extend(filter(None, (rest.get("reasoning"),)))
+        reply.refusal.extend(filter(None, (rest.get("refusal"),)))
         calls = self._judged(self._tools.finish())
         told = rest.get("refusal", "")
         if reply.withheld:
