@@ -48,7 +48,6 @@ from careplane.shield import Protected, Shield
 from careplane.shield.guards import schema_of
 
 log = logging.getLogger("careplane.gateway")
-_LOOK_SECONDS = 1.0
 _INSIDE = Price(source="runs inside this installation")
 INLINE_CHARACTERS = 32_768
 """A longer prompt is protected in a thread, so that the other calls of the loop do not wait for it."""
@@ -91,7 +90,6 @@ class Gateway:
         self._ledger = ledger
         self._clock = clock
         self._after: set[asyncio.Future[None]] = set()
-        self._look = 0.0
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, once its record is durable.
@@ -412,22 +410,6 @@ class Gateway:
         call.finish = "aborted"
         self._keep(self.append("model_call", call))
 
-    def tell_budgets(self) -> None:
-        """Record what budgets have to tell: that a share or the whole is spent. Looked at once a second at most."""
-        budgets, now = self.parts.budgets, time.monotonic()
-        if budgets is None or now < self._look:
-            return
-        self._look = now + _LOOK_SECONDS
-        for event in budgets.events():
-            self.parts.telemetry.budget(event.kind, event.subject)
-            facts: dict[str, Fact] = {
-                "subject": event.subject,
-                "period": event.period,
-                "limit_usd": event.limit_usd,
-                "spent_usd": event.spent_usd,
-            }
-            self._keep(self._ledger.append_async(event.kind, at=self._clock(), facts=facts))
-
     def _keep(self, work: Awaitable[object]) -> None:
         """Let something go on that nobody waits for; :meth:`aclose` does."""
         task = asyncio.ensure_future(_logged(work))
@@ -493,7 +475,6 @@ class _Frame:
             self.call.attempts = self.tries.attempts
         if self._held is not None:
             self._settle(self._held)
-            self._gateway.tell_budgets()
 
     def _settle(self, held: Held) -> None:
         """Count what was used; a call that never reached a model used nothing."""
