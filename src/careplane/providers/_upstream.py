@@ -158,6 +158,7 @@ class _Connection(asyncio.Protocol):
         self._streamed = False
         self._paused = False
         self._inflate: zlib._Decompress | None = None
+        self._keep = False
         self._error: UpstreamError | None = None
 
     # ---- what a caller does
@@ -220,7 +221,7 @@ class _Connection(asyncio.Protocol):
     def _may_stay(self, transport: asyncio.Transport) -> bool:
         if self._error is not None or transport.is_closing() or transport.get_write_buffer_size():
             return False
-        return bool(self._parser.should_keep_alive())
+        return self._keep
 
     def abort(self) -> None:
         """Close at once."""
@@ -313,6 +314,10 @@ class _Connection(asyncio.Protocol):
         if self.status < 200:  # 100 Continue, 103 Early Hints: the reply is still to come
             self.headers = {}
             return
+        if self._inflate is not None and not self._inflate.eof:
+            self._fail("The model endpoint sent a body that cannot be decompressed.")
+            return
+        self._keep = bool(self._parser.should_keep_alive())  # llhttp knows it only now
         self.done = True
         self._stop_timer()
 

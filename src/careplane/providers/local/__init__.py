@@ -15,9 +15,10 @@ from typing import Any
 
 import anyio.to_thread
 
-from careplane.errors import MissingExtra, UpstreamError
+from careplane.errors import MissingExtra, UpstreamError, UpstreamRejected
 from careplane.providers import ChatRequest, Chunk, Provider
 from careplane.providers.local.window import CONTEXT_TOKENS, fit
+from careplane.records import JSON
 
 _MODEL = "SmolLM2-135M-Instruct"
 LONGEST_REPLY = 320
@@ -35,6 +36,7 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001, ARG001 - the s
     model = _LocalModel(_weights())
 
     async def chat(request: ChatRequest) -> AsyncIterator[Chunk]:
+        _refuse(request.body)
         # A call that has begun cannot be interrupted; when the caller goes away its answer is dropped.
         reply = await anyio.to_thread.run_sync(model.reply, request, abandon_on_cancel=True)
         yield Chunk(text=reply["choices"][0]["message"]["content"] or "")
@@ -46,6 +48,15 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001, ARG001 - the s
         )
 
     return Provider(name="local", model=_MODEL, chat=chat, label=f"{_MODEL}, a very small model on this machine")
+
+
+def _refuse(body: JSON) -> None:
+    """A model of this size calls no tools and sees nothing; it must not pass for one that does."""
+    if body.get("tools") and body.get("tool_choice") != "none":
+        raise UpstreamRejected("The local model calls no tools.")
+    contents = (message.get("content") for message in body["messages"])
+    if any(part["type"] != "text" for content in contents if isinstance(content, list) for part in content):
+        raise UpstreamRejected("The local model reads text only.")
 
 
 def _weights() -> Path:
@@ -70,13 +81,15 @@ class _LocalModel:
         messages, cut = fit(request.messages, request.max_tokens)
         if cut:
             _log.warning("prompt cut by %d characters to fit the local model", cut)
-        body = {
+        body: JSON = {
             "messages": [{"role": message.role, "content": message.content} for message in messages],
             "max_tokens": min(request.max_tokens, LONGEST_REPLY),
             "temperature": request.temperature,
             "repeat_penalty": 1.15,
             "seed": 1,
         }
+        if request.body.get("response_format"):
+            body["response_format"] = request.body["response_format"]
         with self._lock:
             self._server = self._server or _load(self._weights)
             try:
