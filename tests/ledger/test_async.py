@@ -62,6 +62,14 @@ def test_a_group_is_one_batch_in_its_order(ledger: Ledger) -> None:
     assert [record.facts["n"] for record in ledger.records()] == [0, 1, 2] * 5
 
 
+def test_an_empty_group_is_done_at_once(ledger: Ledger) -> None:
+    async def main() -> list[object]:
+        return list(await ledger.append_all_async([]))
+
+    assert asyncio.run(main()) == []
+    assert ledger.head.seq == 0
+
+
 def test_each_loop_is_told_once_per_batch(ledger: Ledger) -> None:
     told: list[object] = []
 

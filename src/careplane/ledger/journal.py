@@ -109,6 +109,9 @@ class Ledger:
         self, entries: Sequence[Prepared], *, single: bool
     ) -> "asyncio.Future[LedgerRecord | list[LedgerRecord]]":
         waiting = Waiting(entries, asyncio.get_running_loop(), single)
+        if not entries:
+            waiting.future.set_result([])
+            return waiting.future
         self._queue.put(waiting)
         return waiting.future
 
@@ -171,10 +174,9 @@ def open_ledger(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(folder):
-            key = open_key(folder) if key_path(folder).exists() else _found(folder)
-            tail = read_head(folder, key)
-            line = tail_line(folder, tail)
+        key = open_key(folder) if key_path(folder).exists() else _found(folder)
+        tail = read_head(folder, key)
+        line = tail_line(folder, tail)
     except OSError as error:
         raise LedgerError(f"The ledger in {folder} cannot be opened: {error.strerror}.") from error
     _check_tail(folder, tail, line)
@@ -195,15 +197,18 @@ def open_key(folder: Path) -> LedgerKey:
 
 def _found(folder: Path) -> LedgerKey:
     """Make a new ledger: head first, key last, so that a key always means that a head was there."""
-    if segment_numbers(folder):
-        raise LedgerBroken("the key is missing. Restore it from your backup.", file=key_path(folder))
-    key, draft = draft_key(key_path(folder))
-    head_path(folder).unlink(missing_ok=True)
-    write_head(folder, key, Tail(), sync=True)
-    sync_folder(folder)
-    draft.rename(key_path(folder))
-    sync_folder(key_path(folder).parent)
-    return key
+    with locked(folder):
+        if key_path(folder).exists():  # another process was quicker
+            return open_key(folder)
+        if segment_numbers(folder):
+            raise LedgerBroken("the key is missing. Restore it from your backup.", file=key_path(folder))
+        key, draft = draft_key(key_path(folder))
+        head_path(folder).unlink(missing_ok=True)
+        write_head(folder, key, Tail(), sync=True)
+        sync_folder(folder)
+        draft.rename(key_path(folder))
+        sync_folder(key_path(folder).parent)
+        return key
 
 
 def _check_tail(folder: Path, tail: Tail, line: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 
 from careplane.errors import LedgerBroken, LedgerError
 from careplane.ledger.chain import MAX_LINE, Head, follow
-from careplane.ledger.headfile import Tail
+from careplane.ledger.headfile import Tail, head_path
 
 _BLOCK = 1 << 20
 
@@ -58,8 +58,10 @@ def torn_files(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a ledger against other threads and processes (``flock`` on the folder).
+
+    Who waits holds the lock of the head, if there is one, so that a busy writer cannot pass twice in a row.
 
     Raises:
         LedgerError: the folder cannot be opened.
@@ -69,7 +71,12 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     except OSError as error:
         raise LedgerError(f"The ledger folder {folder} cannot be opened: {error.strerror}.") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        with contextlib.ExitStack() as turn:
+            with contextlib.suppress(FileNotFoundError):
+                head = os.open(head_path(folder), os.O_RDONLY)
+                turn.callback(os.close, head)
+                fcntl.flock(head, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -90,10 +90,21 @@ class _Files:
             if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino):
                 raise _Moved
         raw = os.pread(self.head, SECTOR + 1, 0)
-        tail, torn = settle(self.folder, decode_head(raw, self.key, head_path(self.folder)))
+        named = decode_head(raw, self.key, head_path(self.folder))
+        if self._adopts(named):
+            self.tail, self._sector = named, raw
+            return None
+        tail, torn = settle(self.folder, named)
         self.began = read_line(first_line(self.folder, tail.segment)).at if tail.lines else None
         self.open_segment(tail)
         return torn
+
+    def _adopts(self, named: Tail) -> bool:
+        """Whether another process wrote to the open segment and left nothing to settle."""
+        if self.segment < 0 or self._path != str(segment_path(self.folder, named.segment)) or not named.lines:
+            return False
+        there = os.stat(self._path)  # noqa: PTH116 - as above
+        return there.st_size == named.offset and (there.st_dev, there.st_ino) == self._segment_identity
 
     def open_segment(self, tail: Tail) -> None:
         """Open the segment in which the chain goes on, making it when it is new, and write the head for it."""
