@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ from careplane.providers import ChatRequest, Chunk, Price, Provider
 from careplane.records.app import DataPolicy, Entitlement
 from careplane.records.app import Route as AppRoute
 from careplane.store import Store, open_store
+
+from .obliging import Obliging, allowed
 
 Serving = Callable[[Starlette], AbstractContextManager[str]]
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -166,3 +168,19 @@ def serve(request: pytest.FixtureRequest, tmp_path: Path, serving: Serving) -> I
             return stack.enter_context(site(folder, serving, providers, policy, raw=request.param == "raw", **more))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def obliging_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Obliging]]:
+    """One gateway for a whole module, with a model that does what it is asked for and an app that may use all tools."""
+    model = Obliging()
+    folder = tmp_path_factory.mktemp("obliging")
+    with site(folder, lambda _: nullcontext(""), {"default": model.provider}, entitlement=allowed()) as running:
+        yield running, model
+
+
+@pytest.fixture
+def model(obliging_site: tuple[Site, Obliging]) -> Obliging:
+    """The model of :func:`obliging_site`, which has seen nothing yet."""
+    obliging_site[1].forget()
+    return obliging_site[1]

@@ -10,7 +10,27 @@ from typing import Any
 from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Price, Provider, ToolDelta
 from careplane.records import JSON
+from careplane.records.app import DataPolicy, Entitlement, GuardRules
+from careplane.records.app import Route as AppRoute
 
+NAME = "Zebulon Quackenbush"
+TEXT = f"My name is {NAME}, call 312-555-0188."
+CHART = {
+    "context": {
+        "resourceType": "Bundle",
+        "entry": [
+            {
+                "resource": {
+                    "resourceType": "Patient",
+                    "id": "p1",
+                    "name": [{"family": "Quackenbush", "given": ["Zebulon"]}],
+                    "telecom": [{"system": "phone", "value": "312-555-0188"}],
+                }
+            }
+        ],
+    }
+}
+"""What a client knows of the patient; with it every mention is found, whatever the sentence."""
 SCHEMA: JSON = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
@@ -33,6 +53,11 @@ class Obliging:
 
     seen: list[ChatRequest] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
+
+    def forget(self) -> None:
+        """Begin anew, for the next test."""
+        self.seen.clear()
+        self.gone.clear()
 
     @property
     def provider(self) -> Provider:
@@ -67,7 +92,7 @@ class Obliging:
 
 def _fail(text: str) -> None:
     if "be busy" in text:
-        raise UpstreamBusy("The model endpoint is overloaded.", 2.0)
+        raise UpstreamBusy("The model endpoint is overloaded.", 0.2)
     if "be full" in text:
         raise UpstreamRejected("The request is too long for this model.", "context_length_exceeded")
 
@@ -109,3 +134,14 @@ def sent(requests: list[ChatRequest]) -> str:
 def tool(**more: Any) -> JSON:
     """A function named ``weather``, without the wrapping that each API has."""
     return {"name": "weather", "description": "The weather of a city now.", **more}
+
+
+def allowed(phi: str = "deidentified") -> Entitlement:
+    """An app that may use every tool that it offers."""
+    return Entitlement(
+        app="an_app",
+        version="1.0.0",
+        data_policy=DataPolicy(phi=phi),  # type: ignore[arg-type] # a word of the policy
+        guards=GuardRules(tools=("*",)),
+        route=AppRoute(model="default", max_tokens=300),
+    )

@@ -8,26 +8,24 @@ import pytest
 from anthropic import Anthropic
 
 from .conftest import Site
-from .obliging import LONG, PNG, SCHEMA, Obliging, sent, tool
-from .test_openai_client import CHART, NAME, TEXT, allowed
+from .obliging import CHART, LONG, NAME, PNG, SCHEMA, TEXT, Obliging, allowed, sent, tool
 
-pytestmark = pytest.mark.parametrize("serve", ["raw"], indirect=True)
 Start = Callable[..., Site]
 TOOL: Any = tool(input_schema=SCHEMA)
 IMAGE: Any = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
 
-@pytest.fixture
-def model() -> Obliging:
-    return Obliging()
-
-
-@pytest.fixture
-def client(serve: Start, model: Obliging) -> Iterator[Anthropic]:
-    """A client of an app whose texts leave without identifiers."""
-    site = serve({"default": model.provider}, entitlement=allowed())
+@pytest.fixture(scope="module")
+def connected(obliging_site: tuple[Site, Obliging]) -> Iterator[Anthropic]:
+    site, _ = obliging_site
     with Anthropic(base_url=site.url, api_key=site.key, max_retries=0, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def client(connected: Anthropic, model: Obliging) -> Anthropic:
+    """A client of an app whose texts leave without identifiers; its model has seen nothing yet."""
+    return connected
 
 
 def user(text: str = TEXT) -> Any:
@@ -78,6 +76,7 @@ def test_a_tool_is_used_and_its_result_read(client: Anthropic, model: Obliging, 
     assert not any(word in sent(model.seen) for word in ("Zebulon", "Quackenbush", "0188"))
 
 
+@pytest.mark.parametrize("serve", ["raw"], indirect=True)
 def test_images(client: Anthropic, serve: Start, model: Obliging) -> None:
     content: Any = [{"type": "text", "text": "What is it?"}, IMAGE]
     messages: Any = [{"role": "user", "content": content}]

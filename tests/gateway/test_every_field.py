@@ -3,17 +3,14 @@
 A field may be refused instead; nothing of it may reach the model as it was.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from .conftest import Site
-from .obliging import Obliging, sent
-from .test_openai_client import CHART, NAME, allowed
+from .obliging import CHART, NAME, Obliging, sent
 
-pytestmark = pytest.mark.parametrize("serve", ["raw"], indirect=True)
 SAID = f"about {NAME} today"
 SCHEMA = {"type": "object", "title": SAID, "properties": {"a": {"type": "string", "description": SAID, "enum": [SAID]}}}
 CALL: dict[str, Any] = {
@@ -77,15 +74,13 @@ def check(response: httpx.Response, model: Obliging) -> None:
 
 
 @pytest.mark.parametrize("field", CHAT)
-def test_chat_completions(serve: Callable[..., Site], field: str) -> None:
-    model = Obliging()
-    site = serve({"default": model.provider}, entitlement=allowed())
+def test_chat_completions(obliging_site: tuple[Site, Obliging], model: Obliging, field: str) -> None:
+    site, _ = obliging_site
     check(post(site, "chat/completions", {"messages": [HELLO], **CHAT[field]}), model)
 
 
-def test_responses(serve: Callable[..., Site]) -> None:
-    model = Obliging()
-    site = serve({"default": model.provider}, entitlement=allowed())
+def test_responses(obliging_site: tuple[Site, Obliging], model: Obliging) -> None:
+    site, _ = obliging_site
     items = [
         {"role": "user", "content": [{"type": "input_text", "text": SAID}]},
         {"type": "function_call", "call_id": "c1", "name": "weather", "arguments": CALL["function"]["arguments"]},
@@ -96,9 +91,8 @@ def test_responses(serve: Callable[..., Site]) -> None:
     assert model.seen
 
 
-def test_messages(serve: Callable[..., Site]) -> None:
-    model = Obliging()
-    site = serve({"default": model.provider}, entitlement=allowed())
+def test_messages(obliging_site: tuple[Site, Obliging], model: Obliging) -> None:
+    site, _ = obliging_site
     messages = [
         {"role": "user", "content": [{"type": "text", "text": SAID}]},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "weather", "input": {"who": NAME}}]},

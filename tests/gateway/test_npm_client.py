@@ -5,15 +5,13 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import Site
-from .obliging import Obliging, sent
-from .test_openai_client import NAME, TEXT, allowed
+from .obliging import NAME, TEXT, Obliging, sent
 
 FOLDER = Path(__file__).parent / "npm"
 SCHEMED = {"city": TEXT, "degrees": 21}
@@ -36,10 +34,8 @@ def node() -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("serve", ["raw"], indirect=True)
-def test_what_users_of_the_npm_client_do(serve: Callable[..., Site], node: str) -> None:
-    model = Obliging()
-    site = serve({"default": model.provider}, entitlement=allowed())
+def test_what_users_of_the_npm_client_do(obliging_site: tuple[Site, Obliging], model: Obliging, node: str) -> None:
+    site, _ = obliging_site
     done = subprocess.run(
         [node, "drive.mjs", f"{site.url}/v1", site.key, NAME], cwd=FOLDER, capture_output=True, text=True, timeout=120
     )

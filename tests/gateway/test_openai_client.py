@@ -14,33 +14,13 @@ from pydantic import BaseModel
 from careplane.gateway import Parts
 from careplane.gateway.leases import Keeper
 from careplane.gateway.limits import Limits, Quota
-from careplane.records.app import DataPolicy, Entitlement, GuardRules
-from careplane.records.app import Route as AppRoute
 from careplane.store import open_store
 
 from .conftest import Site
-from .obliging import LONG, PNG, SCHEMA, Obliging, sent, tool
+from .obliging import CHART, LONG, NAME, PNG, SCHEMA, TEXT, Obliging, allowed, sent, tool
 
 Start = Callable[..., Site]
-pytestmark = pytest.mark.parametrize("serve", ["raw"], indirect=True)
-NAME = "Zebulon Quackenbush"
-CHART = {
-    "context": {
-        "resourceType": "Bundle",
-        "entry": [
-            {
-                "resource": {
-                    "resourceType": "Patient",
-                    "id": "p1",
-                    "name": [{"family": "Quackenbush", "given": ["Zebulon"]}],
-                    "telecom": [{"system": "phone", "value": "312-555-0188"}],
-                }
-            }
-        ],
-    }
-}
-"""What a client knows of the patient; with it every mention is found, whatever the sentence."""
-TEXT = f"My name is {NAME}, call 312-555-0188."
+raw = pytest.mark.parametrize("serve", ["raw"], indirect=True)
 FUNCTION = {"type": "function", "function": tool(parameters=SCHEMA, strict=True)}
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
@@ -52,28 +32,17 @@ class Weather(BaseModel):
     degrees: int
 
 
-def allowed(phi: str = "deidentified") -> Entitlement:
-    """An app that may use every tool that it offers."""
-    return Entitlement(
-        app="an_app",
-        version="1.0.0",
-        data_policy=DataPolicy(phi=phi),  # type: ignore[arg-type] # a word of the policy
-        guards=GuardRules(tools=("*",)),
-        route=AppRoute(model="default", max_tokens=300),
-    )
-
-
-@pytest.fixture
-def model() -> Obliging:
-    return Obliging()
-
-
-@pytest.fixture
-def client(serve: Start, model: Obliging) -> Iterator[OpenAI]:
-    """A client of an app whose texts leave without identifiers."""
-    site = serve({"default": model.provider}, entitlement=allowed())
+@pytest.fixture(scope="module")
+def connected(obliging_site: tuple[Site, Obliging]) -> Iterator[OpenAI]:
+    site, _ = obliging_site
     with OpenAI(base_url=f"{site.url}/v1", api_key=site.key, max_retries=0, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def client(connected: OpenAI, model: Obliging) -> OpenAI:
+    """A client of an app whose texts leave without identifiers; its model has seen nothing yet."""
+    return connected
 
 
 def user(text: str = TEXT) -> Any:
@@ -154,6 +123,7 @@ def test_a_limit_on_the_reply_shows(client: OpenAI) -> None:
     assert got.choices[0].finish_reason == "length"
 
 
+@raw
 def test_images_pass_where_the_app_may_send_them(serve: Start, model: Obliging) -> None:
     site = serve({"default": model.provider}, entitlement=allowed("identifiable"))
     with OpenAI(base_url=f"{site.url}/v1", api_key=site.key, max_retries=0) as client:
@@ -171,11 +141,9 @@ def test_images_stay_where_only_text_without_identifiers_may_leave(client: OpenA
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64", None])
-def test_embeddings(serve: Start, model: Obliging, encoding: Any) -> None:
-    site = serve({"default": model.provider}, entitlement=allowed())
-    with OpenAI(base_url=f"{site.url}/v1", api_key=site.key, max_retries=0) as client:
-        more = {} if encoding is None else {"encoding_format": encoding}
-        got = client.embeddings.create(model="default", input=["ab", "abc"], **more)
+def test_embeddings(client: OpenAI, encoding: Any) -> None:
+    more = {} if encoding is None else {"encoding_format": encoding}
+    got = client.embeddings.create(model="default", input=["ab", "abc"], **more)
     vectors: list[Any] = [row.embedding for row in got.data]
     if encoding == "base64":
         vectors = [list(memoryview(base64.b64decode(vector)).cast("f")) for vector in vectors]
@@ -286,6 +254,7 @@ def test_an_upstream_that_breaks_off_is_an_error_within_the_stream(client: OpenA
     assert (last.type, last.response.error.type) == ("response.failed", "upstream_error")
 
 
+@raw
 def test_a_rate_limit(serve: Start, model: Obliging, tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'limits.db'}")
     keeper = Keeper(store)
