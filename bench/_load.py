@@ -25,6 +25,7 @@ LOAD_CORE = "1" if (os.cpu_count() or 1) > 1 else "0"
 EVENT = b'"choices"'  # once in each event of a stream
 FIRST_WORD = WORDS.split()[0].encode()
 RETRIES = 10
+REPLY_S = 60
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -222,7 +223,8 @@ async def _one_stream(asked: Asked, found: Streams, stop: float) -> None:
 async def ask_each(asked: Asked, bodies: Bodies, check: Check, connections: int) -> int:
     """Send each body over so many connections, and ``check(body, reply)`` every reply that came whole.
 
-    Returns how many times a connection broke. It is opened again while the server listens, ten times at most.
+    Returns how many times a connection broke, or a reply took a minute. It is opened again while the server listens,
+    ten times at most.
     """
     return sum(await asyncio.gather(*(_asker(asked, bodies, check) for _ in range(connections))))
 
@@ -248,7 +250,8 @@ async def _ask_on_one(asked: Asked, bodies: Bodies, check: Check) -> None:
     try:
         while (body := bodies()) is not None:
             writer.write(request_bytes(asked, body))
-            reply = await read_reply(reader)
+            async with asyncio.timeout(REPLY_S):
+                reply = await read_reply(reader)
             check(body, reply)
             if b"\r\nconnection: close" in reply.head.lower():
                 writer.close()

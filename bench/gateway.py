@@ -17,16 +17,18 @@ Without ``--part`` the first four run, in about ten minutes.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _bodies
 import _careplane
 import _faults
+from _goals import judged
 from _machine import record
 from _parts import Measured, delayed, million, streamed, throughput
 from _targets import Maker, litellm, mlflow, nginx, nginx_streaming, portkey
@@ -44,70 +46,6 @@ RUN = Path(__file__).with_name(".run")  # on a disk that is a disk; /tmp may be 
 FAULTS = ("crash", "full", "canary", "soak")
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What is to be reached: ``value`` of the results against ``limit``."""
-
-    text: str
-    limit: float
-    at_most: bool
-    value: Callable[[Mapping[str, Measured]], float | None]
-
-
-def _against(part: str, target: str, beside: str, setting: str, what: str) -> Callable[..., float | None]:
-    return lambda found: found[part].against(target, beside, setting, what) if part in found else None
-
-
-def _beyond(part: str, target: str, setting: str, what: str, syncs: int = 0) -> Callable[..., float | None]:
-    """Milliseconds beyond nginx, less so many syncs of the disk."""
-
-    def value(found: Mapping[str, Measured]) -> float | None:
-        added = found[part].beyond(target, "nginx", setting, what) if part in found else None
-        sync = found[part].median("disk", "fdatasync", "p50_ms") if part in found else None
-        return None if added is None else added - syncs * (sync or 0.0)
-
-    return value
-
-
-def _memory(found: Mapping[str, Measured]) -> float | None:
-    if not {"throughput", "memory"} <= set(found):
-        return None
-    ours = found["memory"].median("careplane", "million", "late_mb")
-    theirs = found["throughput"].median("litellm", "memory", "mb")
-    return ours / theirs if ours and theirs else None
-
-
-def _growth(found: Mapping[str, Measured]) -> float | None:
-    return found["memory"].median("careplane", "million", "growth_percent") if "memory" in found else None
-
-
-GOALS = (
-    Goal("1 audit: CPU of a request / nginx", 4, True, _against("throughput", "careplane", "nginx", "32", "cpu_us")),
-    Goal("1 audit: throughput / LiteLLM", 75, False, _against("throughput", "careplane", "litellm", "32", "rps")),
-    Goal("1 audit: throughput / Portkey", 10, False, _against("throughput", "careplane", "portkey", "32", "rps")),
-    Goal("2 all on: throughput / LiteLLM", 40, False, _against("throughput", "careplane-full", "litellm", "32", "rps")),
-    Goal("2 all on: throughput / Portkey", 5, False, _against("throughput", "careplane-full", "portkey", "32", "rps")),
-    Goal("3 50 ms upstream: throughput / nginx", 0.9, False, _against("delayed", "careplane", "nginx", "128", "rps")),
-    Goal("3 50 ms upstream: p50 beyond nginx, ms", 5, True, _beyond("delayed", "careplane", "128", "p50_ms")),
-    Goal(
-        "4 streams: CPU of an event / nginx",
-        3,
-        True,
-        _against("streams", "careplane", "nginx", "128", "cpu_us_per_chunk"),
-    ),
-    Goal("4 streams: first p50 - nginx - sync, ms", 0, True, _beyond("streams", "careplane", "128", "first_p50_ms", 1)),
-    Goal("4 streams: first p99 - nginx - sync, ms", 0, True, _beyond("streams", "careplane", "128", "first_p99_ms", 1)),
-    Goal("6 memory after a million / LiteLLM", 0.25, True, _memory),
-    Goal("6 growth over a million requests, %", 5, True, _growth),
-    Goal(
-        "1 connection, all on: p50 - nginx - sync, ms",
-        3,
-        True,
-        _beyond("throughput", "careplane-full", "1", "p50_ms", 1),
-    ),
-)
-
-
 def measure(given: argparse.Namespace, makers: Mapping[str, Maker], folder: Path) -> dict[str, Measured]:
     """The measured parts that were asked for."""
     plain = _bodies.chat()
@@ -123,23 +61,24 @@ def measure(given: argparse.Namespace, makers: Mapping[str, Maker], folder: Path
         found["streams"] = streamed(streaming, folder / "streams", given.rounds, 2 * given.seconds)
     if "memory" in given.part and "careplane" in makers:
         found["memory"] = million("careplane", makers["careplane"], plain, folder / "memory", given.requests)
+        if (theirs := found.get("throughput", Measured()).median("litellm", "memory", "mb")) is not None:
+            found["memory"].add("litellm", "million", {"late_mb": theirs})
     return found
 
 
 def hurt(given: argparse.Namespace, makers: Mapping[str, Maker], folder: Path) -> dict[str, Any]:
-    """The parts that hurt the gateway, as they were asked for."""
+    """The parts that hurt the gateway, as they were asked for; each tells what it saw as it ends."""
     found: dict[str, Any] = {}
     for name in (name for name in makers if name.startswith("careplane")):
-        make = makers[name]
-        at = folder / name
-        if "crash" in given.part:
-            found[f"{name} crash"] = _faults.crash(make, at / "crash", given.kills)
-        if "full" in given.part:
-            found[f"{name} full"] = _faults.full(make, at / "full")
-        if "canary" in given.part:
-            found[f"{name} canary"] = _faults.canary(make, at / "canary", given.canaries, name == "careplane-full")
-        if "soak" in given.part:
-            found[f"{name} soak"] = _faults.soak(make, at / "soak", given.minutes)
+        checks: dict[str, Callable[[Maker, Path], dict[str, Any]]] = {
+            "crash": partial(_faults.crash, kills=given.kills),
+            "full": _faults.full,
+            "canary": partial(_faults.canary, count=given.canaries, context=name == "careplane-full"),
+            "soak": partial(_faults.soak, minutes=given.minutes),
+        }
+        for part in (part for part in FAULTS if part in given.part):
+            fault = found[f"{name} {part}"] = checks[part](makers[name], folder / name / part)
+            print(f"{name} {part}: {'ok' if fault['ok'] else 'FAILED'}: {fault['told']}", flush=True)
     return found
 
 
@@ -169,19 +108,6 @@ def table(found: Mapping[str, Measured]) -> list[str]:
     return lines
 
 
-def judged(found: Mapping[str, Measured]) -> list[dict[str, Any]]:
-    """Each goal with what was measured and whether it is met; a goal whose part did not run has no value."""
-    rows = []
-    for goal in GOALS:
-        value = goal.value(found)
-        met = None if value is None else (value <= goal.limit if goal.at_most else value >= goal.limit)
-        limit = f"{'<=' if goal.at_most else '>='} {goal.limit:g}"
-        rows.append(
-            {"goal": goal.text, "reach": limit, "value": None if value is None else round(value, 2), "met": met}
-        )
-    return rows
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", action="append", choices=MEASURED + FAULTS, help="again for more than one")
@@ -198,28 +124,27 @@ def main() -> None:
     if unknown := set(wanted) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are: {', '.join(TARGETS)}")
     makers = {name: TARGETS[name] for name in TARGETS if name in wanted}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     RUN.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RUN) as folder:
         found = measure(given, makers, Path(folder))
         faults = hurt(given, makers, Path(folder))
-    goals = judged(found)
-    report(found, faults, goals)
+    goals = judged(found) if any(name.startswith("careplane") for name in makers) else []
+    report(found, goals)
     keep(given, found, faults, goals)
     sys.exit(1 if any(not fault["ok"] for fault in faults.values()) else 0)
 
 
-def report(found: Mapping[str, Measured], faults: Mapping[str, Any], goals: list[dict[str, Any]]) -> None:
+def report(found: Mapping[str, Measured], goals: list[dict[str, Any]]) -> None:
     """Print the tables."""
     print("", *table(found), "", sep="\n")
-    for row in goals if found else []:
+    for row in goals:
         value = "" if row["value"] is None else f"{row['value']:.2f}"
         verdict = {True: "met", False: "NOT MET", None: "not measured"}[row["met"]]
         print(f"{row['goal']:46}{row['reach']:>8}{value:>10}  {verdict}")
     for part, measured in found.items():
         for name, wrong in measured.wrong().items():
             print(f"{part}: {name} gave {wrong} errors")
-    for name, fault in faults.items():
-        print(f"{name}: {'ok' if fault['ok'] else 'FAILED'}: {fault['told']}")
 
 
 def keep(
