@@ -100,8 +100,13 @@ class _Node:
 
     def may_follow(self, text: str, lower: str, end: int) -> bool:
         """Whether the next token may lead on, by its first character; quick, as most words in a text lead nowhere."""
-        if self.meaning is not None:
+        if self.meaning is not None or end + 1 >= len(lower):
             return True
+        after = lower[end]
+        if after == " ":
+            after = lower[end + 1]
+        if after.isalpha() and after not in self.ahead:  # most words end here
+            return False
         next_at = self.joint.whole.match(text, end).end()  # type: ignore[union-attr] # it matches the empty text
         return (
             next_at == len(text)
@@ -148,6 +153,7 @@ class Aliases:
         self.root = _Node()
         self.initials: set[str] = set()
         self.longest = max(map(len, self.exact), default=0)
+        self.has_codes = False
         for form in forms:
             self._add(form)
         needles = tuple(sorted(self.root.next))
@@ -162,15 +168,19 @@ class Aliases:
 
     def _add(self, form: Form) -> None:
         node = self.root
-        token_before = ""
+        before = ""
         for token in form.tokens:
-            node.begins.update(token[:end] for end in range(1, len(token) + 1))
-            node.ahead.add(token[0])
-            node.joint = INITIAL if len(token_before) == 1 and form.joint is NAME else form.joint
-            node, token_before = node.next.setdefault(token, _Node()), token
+            after = node.next.get(token)
+            if after is None:
+                after = node.next[token] = _Node()
+                node.ahead.add(token[0])
+                node.begins.update([token[:end] for end in range(1, len(token) + 1)])
+                node.joint = INITIAL if len(before) == 1 and form.joint is NAME else form.joint
+            node, before = after, token
         if node.meaning is None and not form.initial:
             node.meaning, node.bracketed, node.letter = form.meaning, form.bracketed, form.letter
             node.joins = "./" if form.dated else node.joins
+        self.has_codes = self.has_codes or form.bracketed
         if form.initial:
             letter, meaning = form.initial
             node.initials.setdefault(letter, meaning)
@@ -193,6 +203,19 @@ class Aliases:
         out.append(text[at:cut])
         return "".join(out), cut
 
+    def passes(self, piece: str) -> bool:
+        """Whether a piece of a stream, before which nothing is held, holds nothing that is or may become a surrogate;
+        quick, as most pieces are like that, and sometimes wrong in saying no."""
+        lower = piece.lower()
+        if len(lower) != len(piece) or self._matcher.find_matches_as_indexes(lower):
+            return False
+        if rewriting.SIGNS.search(piece) or (self.initials and piece[-3:] != lower[-3:]):
+            return False
+        word = lower[lower.rfind(" ") + 1 :]
+        if word.isalnum():
+            return word not in self.root.begins
+        return not word or not (word[-1].isalnum() or (self.has_bare and '"' in word))
+
     def find(self, text: str, at: int, *, last: bool, as_json: bool) -> tuple[list[Found], int]:
         """What stands for something, in order, and the end of what is decided."""
         found: list[Found] = []
@@ -203,6 +226,12 @@ class Aliases:
         for start in self._starts(text, lower):
             if start < done:
                 continue
+            if start > done and text[start - 1] == "[":
+                one = self._as_sent(text, start - 1, done, as_json)
+                if one is not None:
+                    found.append(one)
+                    done = one.end
+                    continue
             reading = _Reading(self, text, start, done, last=last, as_json=as_json)
             try:
                 one = reading.read()
@@ -212,6 +241,20 @@ class Aliases:
                 found.append(one)
                 done = one.end
         return found, len(text) if last else self._tail(text, lower, done, as_json)
+
+    def _as_sent(self, text: str, start: int, done: int, as_json: bool) -> Found | None:
+        """A surrogate in brackets as it was sent, with nothing before it that could belong to it; the usual case."""
+        if start > done and text[start - 1] not in " \n":
+            return None
+        end = text.find("]", start, start + self.longest) + 1
+        meaning = self.exact.get(text[start:end])
+        if meaning is None or meaning.bare:
+            return None
+        matched = text[start:end]
+        literal = (self.json_literals if as_json else self.literals).get(matched)
+        if literal is None:
+            literal = meaning.told_in_json(matched) if as_json else meaning.told(matched)
+        return Found(start, end, literal)
 
     def _starts(self, text: str, lower: str) -> Iterable[int]:
         starts = [
@@ -233,7 +276,9 @@ class Aliases:
         if cut < size:
             reading = _Reading(self, text, cut, done, last=False, as_json=as_json)
             cut = reading.held_from() if reading.begins_word() else size
-        opening = rewriting.TAIL_OPEN.search(text, max(done, size - rewriting.OPEN_WINDOW))
+        window = max(done, size - rewriting.OPEN_WINDOW)
+        signs = self.has_codes and rewriting.SIGNS.search(text, window)
+        opening = rewriting.TAIL_OPEN.search(text, window) if signs else None
         if opening and opening.start() < cut:
             cut = self.with_quote(text, opening.start(), done, as_json)
         elif as_json and self.has_bare and text[-1] == '"':
@@ -325,7 +370,10 @@ class _Reading:
             return
         self._looked = True
         text, start, floor = self._text, self._start, max(self._floor, self._start - rewriting.OPEN_WINDOW)
-        if start == floor or text[start - 1] not in rewriting.OPENS:
+        if start == floor or not self._aliases.has_codes or text[start - 1] not in rewriting.OPENS:
+            return
+        if text[start - 1] == "[" and (start - 1 == floor or text[start - 2] == " "):  # the usual case, quickly
+            self._bracket, self.begin, self._double = BRACKETS[0], start - 1, start - 1
             return
         for bracket in BRACKETS:
             single = bracket.open.search(text, floor, start)
@@ -384,6 +432,8 @@ class _Reading:
         text, bracket = self._text, self._bracket
         assert bracket is not None  # noqa: S101 - the caller has looked
         doubled = self._double < self.begin
+        if not doubled and bracket is BRACKETS[0] and text.startswith("]", end):  # the usual case, quickly
+            return end + 1
         twice = bracket.twice.match(text, end) if doubled else None
         if twice:
             self.begin = self._double
@@ -486,7 +536,12 @@ class Restorer:
 
     def feed(self, piece: str) -> str:
         """Take the next piece; what can be decided comes back restored."""
-        return piece if self._idle else self._restore(piece, last=False)
+        if self._idle:
+            return piece
+        if not self._held and piece and self._aliases.passes(piece):
+            self._before = (self._before + piece)[-_CONTEXT:]
+            return piece
+        return self._restore(piece, last=False)
 
     def finish(self) -> str:
         """The rest, at the end of the stream."""

@@ -116,6 +116,9 @@ OPENS = frozenset("[(<{;bBcC8\uff3b\u3010\u3014\uff08\uff1c\u2039\u3008\u27e8\uf
 )
 """What an opening bracket, emphasis and space after it included, may end with."""
 
+SIGNS = re.compile(f"[\\[(<{{&%\\\\\uff3b\u3010\u3014\uff08\uff1c\u2039\u3008\u27e8\uff5b{INVISIBLE}\uff10-\uff5a]")
+"""An opening bracket, an entity or an escape begins with one of these; or a word is in disguise."""
+
 _ANY_OPEN = "|".join(opening for opening, _ in _FAMILIES)
 TAIL_OPEN = _compile(rf"(?:(?:\\{{0,2}}(?:{_ANY_OPEN})){{1,2}}{_INSIDE}|(?:\\{{0,2}}(?:{_ANY_OPEN}))?{_CUT})\Z")
 """The end of a text that a surrogate in brackets may follow."""

@@ -72,7 +72,7 @@ class SurrogateMap:
         self._texts: Sequence[str] = ()
         self._originals: Sequence[str] = ()
         self._givens: frozenset[str] = frozenset()
-        self._avoided: set[str] | None = None
+        self._avoided: dict[re.Pattern[str], set[str]] = {}
         self._year = _today().year
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class SurrogateMap:
 
         ``words`` are the identifiers in it; no surrogate may contain one. ``givens`` are given names, folded.
         """
-        self._texts, self._avoided = texts, None
+        self._texts, self._avoided = texts, {}
         self._givens = givens
         words = list(words)
         self._originals = sorted({text.lower() for _, text in words if len(text) > 1})
@@ -281,25 +281,28 @@ class SurrogateMap:
 
     def _free(self, word: str) -> bool:
         """Whether a word or number (lower case) is in no text and in no surrogate."""
-        if self._avoided is None:
-            self._avoided = set()
+        pattern = _NUMBERS if word.isdigit() else _LETTERS
+        avoided = self._avoided.get(pattern)
+        if avoided is None:
+            avoided = self._avoided[pattern] = set()
             for text in (*self._texts, *self._surrogates):
-                self._avoid(text)
+                avoided.update(pattern.findall(text.lower()))
             for persona in self._personas.values():
-                self._avoid(persona.given, persona.family)
-        return word not in self._avoided
+                avoided.update((persona.given.lower(), persona.family.lower()))
+        return word not in avoided
 
     def _avoid(self, *texts: str) -> None:
-        if self._avoided is not None:
+        for pattern, avoided in self._avoided.items():
             for text in texts:
-                self._avoided.update(_WORDS.findall(text.lower()))
+                avoided.update(pattern.findall(text.lower()))
 
 
-_WORDS = re.compile(r"[^\W\d_]{2,}|\d+")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_NUMBERS = re.compile(r"\d+")
 
 
 def _name_words(words: str) -> list[str]:
-    found = [lifelike.fold_word(word) for word in _WORDS.findall(words)]
+    found = [lifelike.fold_word(word) for word in _LETTERS.findall(words)]
     return [word for word in found if word not in pools.TITLES]
 
 
