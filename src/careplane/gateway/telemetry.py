@@ -65,6 +65,9 @@ class Tracer(Protocol):
     def record(self, call: Observed, parent: str | None) -> None:
         """Export a finished call; ``parent`` is a W3C ``traceparent``."""
 
+    def close(self) -> None:
+        """Send what waits."""
+
 
 class Telemetry:
     """The instruments of one process."""
@@ -98,15 +101,8 @@ class Telemetry:
         self._retries = Counter(
             "careplane_attempts", "Tries at a target.", ("provider", "model", "outcome"), registry=named
         )
-        self._budgets = Counter(
-            "careplane_budget_events", "Budgets warned or stopped.", ("kind", "subject"), registry=named
-        )
         self._active = Gauge("careplane_active_calls", "Calls under way.", registry=named)
         self._children: dict[tuple[str, ...], Any] = {}
-
-    def budget(self, kind: str, subject: str) -> None:
-        """A budget reached its warning share or its end."""
-        self._child(self._budgets, kind, subject).inc()
 
     def entered(self) -> None:
         """A call begins."""
@@ -147,6 +143,11 @@ class Telemetry:
         if child is None:
             child = self._children[key] = metric.labels(*labels)
         return child
+
+    def close(self) -> None:
+        """Send the spans that wait."""
+        if self._tracer is not None:
+            self._tracer.close()
 
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""

@@ -1,5 +1,6 @@
 """One ASGI app: the gateway's data plane, the door for events, health, and the console for everything else."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,7 +56,9 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        tended = asyncio.ensure_future(platform.parts.tend())
         yield
+        tended.cancel()
         await platform.gateway.aclose()
         await platform.fhir.aclose()
 

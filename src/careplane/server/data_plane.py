@@ -27,7 +27,7 @@ from careplane.records.app import App, Entitlement
 from careplane.server.binding import bind
 from careplane.server.entitling import entitle, read_apps, region_of
 from careplane.server.models import open_file_models
-from careplane.server.parts import open_parts
+from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings, secret_of
 from careplane.store import Store, open_store
 
@@ -43,7 +43,7 @@ class Plane:
     listener: socket.socket
     keys: dict[str, str]
     store: Store
-    close_parts: Callable[[], None]
+    parts: OpenParts
 
     @property
     def address(self) -> str:
@@ -75,7 +75,7 @@ def open_plane(path: Path, settings: Settings) -> Plane:
     listener = bind(file.host, file.port)
     keys = {name: _key(store, name, app.key_env, app.key_file) for name, app in file.apps.items()}
     plane = DataPlane(gateway, standing, ledger, clock, file.secret("metrics_token"))
-    return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store, opened.close)
+    return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store, opened)
 
 
 def _entitle(
@@ -122,7 +122,7 @@ def run_plane(opened: Plane, echo: Callable[[str], None], *, as_json: bool = Fal
         uvloop.run(_serve(opened))
     finally:
         opened.plane.standing.close()
-        opened.close_parts()
+        opened.parts.close()
         opened.store.close()
 
 
@@ -135,7 +135,9 @@ async def _serve(opened: Plane) -> None:
     server = await loop.create_server(
         lambda: Listener(opened.plane.serve, connections), sock=opened.listener, backlog=2048
     )
+    tended = asyncio.ensure_future(opened.parts.tend())
     await ended.wait()
+    tended.cancel()
     server.close()
     for connection in list(connections):
         connection.close()

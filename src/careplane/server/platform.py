@@ -24,7 +24,7 @@ from careplane.records.app import App
 from careplane.records.run import Event, Permit, Reason
 from careplane.server.entitling import entitle, find_app, read_apps, region_of
 from careplane.server.models import gateway_file, model_region, open_models
-from careplane.server.parts import open_parts
+from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
@@ -62,7 +62,7 @@ class Platform:
     runtime: workflow.Runtime
     clock: Clock
     synthetic: bool
-    close_parts: Callable[[], None]
+    parts: OpenParts
 
     @property
     def home(self) -> Path:
@@ -79,7 +79,7 @@ class Platform:
     def close(self) -> None:
         """Give files and connections back."""
         self.plane.standing.close()
-        self.close_parts()
+        self.parts.close()
         self.store.close()
 
 
@@ -139,7 +139,7 @@ def open_platform(
         runtime=runtime,
         clock=clock,
         synthetic=synthetic,
-        close_parts=opened.close,
+        parts=opened,
     )
 
 
