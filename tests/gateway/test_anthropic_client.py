@@ -91,6 +91,7 @@ def test_images(client: Anthropic, serve: Start, model: Obliging) -> None:
 
 def test_models(client: Anthropic) -> None:
     assert [one.id for one in client.models.list()] == ["default"]
+    assert client.models.retrieve("default").display_name == "default"
 
 
 def test_errors_are_those_that_the_client_knows(client: Anthropic) -> None:

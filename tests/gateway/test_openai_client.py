@@ -153,6 +153,9 @@ def test_embeddings(client: OpenAI, encoding: Any) -> None:
 
 def test_models(client: OpenAI) -> None:
     assert [one.id for one in client.models.list()] == ["default"]
+    assert client.models.retrieve("default").id == "default"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("none/at all")
 
 
 def test_responses_whole(client: OpenAI, model: Obliging) -> None:
@@ -229,6 +232,11 @@ def test_too_large_a_body(client: OpenAI, model: Obliging) -> None:
         client.chat.completions.create(model="default", messages=user("x" * (17 * 1024 * 1024)))
     assert caught.value.status_code == 413
     assert model.seen == []
+
+
+def test_a_large_body_is_read_too(client: OpenAI, model: Obliging) -> None:
+    text = "word " * 100_000
+    assert client.chat.completions.create(model="default", messages=user(text)).choices[0].message.content == text
 
 
 def test_too_long_for_the_model(client: OpenAI) -> None:

@@ -5,7 +5,7 @@
 ``POST /v1/responses``                   OpenAI Responses, whole or streamed, without state
 ``POST /v1/messages``                    Anthropic Messages, whole or streamed
 ``POST /v1/embeddings``                  OpenAI Embeddings
-``GET /v1/models``                       the aliases that the caller's app may name
+``GET /v1/models``, ``/v1/models/NAME``  the aliases that the caller's app may name
 ``GET /health``, ``GET /metrics``        for operators
 =======================================  ============================================================
 
@@ -13,11 +13,14 @@ The app's row of the register decides policy, route and limits. Every request en
 refused as well, and every error has the shape that the client's API gives it.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
+from urllib.parse import unquote
 
 from careplane.codecs import embeddings, model_list
 from careplane.codecs.anthropic_messages import MESSAGES
@@ -35,13 +38,17 @@ from careplane.errors import (
 )
 from careplane.gateway.exchange import MAX_BODY, Exchange
 from careplane.gateway.gateway import Gateway
+from careplane.gateway.pulse import Pulse
 from careplane.gateway.standing import Caller, Standing, Unauthorised
 from careplane.gateway.telemetry import METRICS_TYPE
 from careplane.ledger import Ledger
 from careplane.records import JSON
 from careplane.records.model import Chunk, ModelReply, ModelRequest
 
-KEEPALIVE_SECONDS = 15.0
+_LARGE = 256 * 1024
+_PAGES = ("/v1/models", "/health", "/metrics")
+_ONE_MODEL = "/v1/models/"
+_Asked = TypeVar("_Asked")
 _JSON = {"content-type": "application/json"}
 _EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 _DIALECTS: Mapping[str, Dialect] = {
@@ -76,7 +83,7 @@ class DataPlane:
             await self._generate(exchange, dialect)
         elif exchange.path == "/v1/embeddings" and exchange.method == "POST":
             await self._embed(exchange)
-        elif exchange.method == "GET" and exchange.path in ("/v1/models", "/health", "/metrics"):
+        elif exchange.method == "GET" and (exchange.path in _PAGES or exchange.path.startswith(_ONE_MODEL)):
             await self._get(exchange)
         else:
             await self._refuse(exchange, dialect or CHAT, NotFound(f"There is nothing here, only {_OFFERED}."), None)
@@ -85,7 +92,7 @@ class DataPlane:
         caller: Caller | None = None
         try:
             caller = await self._caller(exchange)
-            asked = dialect.read(_body(exchange))
+            asked = await _read(dialect.read, exchange)
             ident = f"{dialect.prefix}{secrets.token_hex(12)}"
             request = _chat_request(ident, caller, asked, self._aliases)
         except CareplaneError as error:
@@ -108,20 +115,23 @@ class DataPlane:
             event: Chunk | ModelReply = await anext(events)
             await exchange.begin(200, {**_EVENTS, "x-request-id": request.id})
             await exchange.write(encoder.start())
+            pulse = Pulse(exchange, encoder)
             try:
                 while isinstance(event, Chunk):
-                    await exchange.write(encoder.chunk(event))
+                    await pulse.write(encoder.chunk(event))
                     event = await anext(events)
-                await exchange.write(encoder.end(event.finish_reason, event.call.usage))
+                await pulse.write(encoder.end(event.finish_reason, event.call.usage))
             except CareplaneError as error:
-                await exchange.write(encoder.error(problem(error)))
+                await pulse.write(encoder.error(problem(error)))
+            finally:
+                pulse.end()
             await exchange.end()
 
     async def _embed(self, exchange: Exchange) -> None:
         caller: Caller | None = None
         try:
             caller = await self._caller(exchange)
-            asked = embeddings.read(_body(exchange))
+            asked = await _read(embeddings.read, exchange)
             request = _request(f"embd-{secrets.token_hex(12)}", caller, asked.model, {}, asked.options, self._aliases)
         except CareplaneError as error:
             await self._refuse(exchange, CHAT, error, caller)
@@ -148,10 +158,18 @@ class DataPlane:
                 await exchange.reply(200, {"content-type": METRICS_TYPE}, self.gateway.parts.telemetry.page())
                 return
             caller = await self._caller(exchange)
+            body = self._model_page(exchange.path, caller)
         except CareplaneError as error:
             await self._refuse(exchange, CHAT, error, None)
             return
-        await exchange.reply(200, _JSON, model_list.models(_models(caller), self._now()))
+        await exchange.reply(200, _JSON, body)
+
+    def _model_page(self, path: str, caller: Caller) -> bytes:
+        if not path.startswith(_ONE_MODEL):
+            return model_list.models(_models(caller), self._now())
+        name = unquote(path.removeprefix(_ONE_MODEL))
+        _check_model(caller, name, self._aliases)
+        return model_list.model(name, self._now())
 
     def _check_operator(self, exchange: Exchange) -> None:
         given = _key(exchange.headers)
@@ -195,6 +213,12 @@ class DataPlane:
 
     def _now(self) -> int:
         return int(self.clock().timestamp())
+
+
+async def _read(read: Callable[[bytes], _Asked], exchange: Exchange) -> _Asked:
+    """What a body asks; a large one is read in a thread, so that others need not wait for it."""
+    body = _body(exchange)
+    return read(body) if len(body) <= _LARGE else await asyncio.to_thread(read, body)
 
 
 def _body(exchange: Exchange) -> bytes:
