@@ -42,6 +42,14 @@ def test_calls_without_an_index_are_told_apart_by_their_ids() -> None:
     assert joined(fed(call(index=0, **first), call(index=0, **second))) == whole
 
 
+def test_a_call_without_an_id_gets_one_that_stays() -> None:
+    named = {"type": "function", "id": "", "function": {"name": "f", "arguments": ""}}
+    (calls,) = joined(fed(call(index=0, **named), call(index=0, function={"arguments": "{}"})))
+    assert calls[0].startswith("call_")
+    assert calls[1:] == ("f", "{}")
+    assert joined(fed(call(**named)))[0][0] != calls[0]
+
+
 def test_arguments_may_come_as_an_object() -> None:
     given = {"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}
     assert joined(fed(call(**given))) == [("a", "f", '{"x":1}')]

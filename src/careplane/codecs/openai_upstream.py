@@ -7,6 +7,7 @@ as the reason of a reply that calls tools, counts on every chunk.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 import orjson
@@ -136,6 +137,7 @@ class Reply:
         if place is None or (ident is not None and self._calls[place] not in (None, ident)):
             place = self._places[key] = len(self._calls)
             self._calls.append(ident)
+            ident = ident or f"call_{token_hex(12)}"  # clients answer a call by its id, so it needs one
         arguments = function.get("arguments")
         if isinstance(arguments, dict):
             arguments = orjson.dumps(arguments).decode()
