@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
+from careplane.errors import NotFound, UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 from careplane.gateway.attempts import Call, Caller, RetryBudget, RetryRules
 from careplane.gateway.breaker import BreakerRules, Breakers
 from careplane.gateway.routing import Target, Timeouts
@@ -307,3 +307,21 @@ def test_one_answer_is_awaited_with_the_same_tries() -> None:
     assert calls == ["a", "b"]
     with pytest.raises(UpstreamTimeout):
         asyncio.run(run(hang, Timeouts(first_token=0.01)))
+
+
+def test_a_fault_before_the_call_leaves_no_probe_behind() -> None:
+    breakers = Breakers(BreakerRules(least_calls=1, open_seconds=0.0))
+    caller = Caller(breakers, rules=RetryRules(again=0))
+    with pytest.raises(UpstreamError):
+        Upstream(a=[[UpstreamError("down")]]).answer([A], caller)
+
+    def fault(target: Target) -> AsyncIterator[Chunk]:
+        raise NotFound(f"no provider {target.provider}")
+
+    async def run() -> None:
+        async for _ in caller.begin([A]).stream(fault):
+            pass
+
+    with pytest.raises(NotFound):
+        asyncio.run(run())
+    assert Upstream(a=[["well again"]]).answer([A], caller)[0] == "well again"

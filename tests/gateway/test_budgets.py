@@ -138,3 +138,30 @@ def test_money_is_leased_in_small_parts_and_given_back(store: Store) -> None:
     assert 0 < leased < 10.0 / 4
     keeper.close()
     assert max(row.reserved_usd for row in spending(store, APP)) == 0
+
+
+def test_keys_are_counted_only_where_they_have_a_budget(store: Store, keeper: Keeper) -> None:
+    budgets = Budgets(keeper, {"key:k2": Budget(total=1.0)}, clock=lambda: NOW)
+
+    async def run() -> None:
+        for key in ("key:k1", "key:k2"):
+            (await budgets.reserve((APP, key), 0.2)).settle(0.1)
+
+    asyncio.run(run())
+    keeper.close()
+    assert spent(store) == {(APP, "day:2026-03-31"): 0.2, (APP, "month:2026-03"): 0.2, ("key:k2", "total"): 0.1}
+
+
+def test_a_limit_that_comes_later_starts_with_nothing_leased(keeper: Keeper) -> None:
+    budgets = Budgets(keeper, clock=lambda: NOW)
+
+    async def run() -> None:
+        for _ in range(5):
+            (await budgets.reserve((APP,), 10.0)).settle(0.01)
+        budgets.set(APP, Budget(day=0.1))
+        await asyncio.sleep(0.3)
+        (await budgets.reserve((APP,), 0.05)).settle(0.05)
+        with pytest.raises(LimitReached):
+            await budgets.reserve((APP,), 0.01)
+
+    asyncio.run(run())

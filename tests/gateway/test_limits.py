@@ -223,15 +223,50 @@ def test_an_outage_of_the_store_fails_closed_and_ends_by_itself(
         assert connection.execute(text("SELECT count(*) FROM shared_limits")).scalar_one() == 2
 
 
-def test_a_damaged_row_refuses_and_says_which_table(store: Store, keeper: Keeper) -> None:
-    limits = Limits(keeper, {APP: Quota(requests_per_minute=10)})
-    asyncio.run(admitted(limits, (APP,), 1))
-    with store.write() as connection:
-        connection.execute(text("UPDATE shared_limits SET body = 'nonsense'"))
+def test_an_outage_is_not_made_worse_by_those_who_ask(
+    store: Store, keeper: Keeper, outage: tuple[Callable[[], object], Callable[[], object]]
+) -> None:
+    stop, start = outage
+    limits = Limits(keeper, {f"app:a{i}": Quota(requests_per_minute=10) for i in range(30)})
+    tries: list[float] = []
+    exchange = keeper._exchange
 
-    async def use_up() -> None:
-        for _ in range(20):
+    def counted(asks: object) -> object:
+        tries.append(time.monotonic())
+        return exchange(asks)  # type: ignore[arg-type]
+
+    keeper._exchange = counted  # type: ignore[method-assign, assignment]
+
+    async def run() -> None:
+        stop()
+        refused = await asyncio.gather(*(limits.admit((f"app:a{i}",)) for i in range(30)), return_exceptions=True)
+        assert all(isinstance(error, StoreError) for error in refused)
+        start()
+
+    asyncio.run(run())
+    assert len(tries) <= 12
+
+
+def test_a_damaged_row_refuses_its_subject_and_no_other(store: Store, keeper: Keeper) -> None:
+    limits = Limits(keeper, {APP: Quota(requests_per_minute=10), SITE: Quota(requests_per_minute=10)})
+
+    async def run() -> None:
+        await limits.admit((APP,))
+        await limits.admit((SITE,))
+        with store.write() as connection:
+            connection.execute(text("UPDATE shared_limits SET body = 'nonsense' WHERE subject = 'app:an_app'"))
+        both = await asyncio.gather(until_refused(limits), admitted(limits, (SITE,), 9))
+        assert both[0] < 10
+        assert len(both[1]) == 9
+        with pytest.raises(StoreError, match="row of shared limits is damaged"):
             await limits.admit((APP,))
 
-    with pytest.raises(StoreError, match="row of shared limits is damaged"):
-        asyncio.run(use_up())
+    asyncio.run(run())
+
+
+def test_a_forked_process_cannot_spend_its_parent_s_leases(store: Store) -> None:
+    keeper = Keeper(store)
+    keeper._process += 1  # as a child sees it
+    limits = Limits(keeper, {APP: Quota(requests_per_minute=10)})
+    with pytest.raises(StoreError, match="open them in each process"):
+        asyncio.run(limits.admit((APP,)))

@@ -108,13 +108,19 @@ def test_a_killed_process_leaves_its_money_counted_until_the_ledger_tells(
     assert reconcile(store, iter(())) == [], "its lease may still be in use"
 
     now = datetime.now(UTC)
-    for facts in ({"holder": holder, "cost_usd": 0.004, "site": "north"},) * 5:
-        ledger.append("model_call", at=now, app="an_app", facts=facts)
-    ledger.append("model_call", at=now, app="an_app", facts={"holder": "another", "cost_usd": 5.0, "site": "north"})
+
+    def told(kind: str, call: str, who: str = holder, **usd: float) -> None:
+        ledger.append(kind, at=now, app="an_app", facts={"holder": who, "site": "north", "call": call, **usd})
+
+    for call in "abcd":
+        told("model_stream_started", call, reserved_usd=0.01)
+        told("model_call" if call != "d" else "model_error", call, cost_usd=0.004)
+    told("model_stream_started", "e", reserved_usd=0.01)  # it never ended
+    told("model_call", "f", "another", cost_usd=5.0)
     monkeypatch.setattr("careplane.gateway.spending.store_time", lambda _: time.time() + 1000)
     found = reconcile(store, ledger.records())
     assert {row.subject for row in found} == {"app:an_app", "site:north"}
     for row in spending(store):
-        assert row.spent_usd == pytest.approx(0.02)
+        assert row.spent_usd == pytest.approx(4 * 0.004 + 0.01)
         assert row.reserved_usd == 0
     assert reconcile(store, ledger.records()) == []

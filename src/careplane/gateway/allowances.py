@@ -45,7 +45,7 @@ class Allowances:
 
     @property
     def holder(self) -> str:
-        """This process's name; each ``model_call`` record has to carry it as the fact ``holder``."""
+        """This process's name: the fact ``holder`` of every record of a call (see :func:`~.spending.reconcile`)."""
         return self._keeper.holder
 
     @property
@@ -98,7 +98,7 @@ class Allowances:
             log.warning("%s: %s %s: %.2f of %.2f USD", event.kind, event.subject, event.period, spent, limit)
 
     def _reconcile(self) -> None:
-        for found in reconcile(self._store, self._ledger.records(kind="model_call"), timezone=self._timezone):
+        for found in reconcile(self._store, self._ledger.records(), timezone=self._timezone):
             log.warning(
                 "a process ended without settling: %s %s: %.4f USD counted, %.4f freed",
                 found.subject,

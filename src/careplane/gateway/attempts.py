@@ -151,9 +151,9 @@ class Call:
         """
         while True:
             attempt = await self._next()
-            chunks = ask(self.target)
-            watch = Watch(chunks)
+            watch: Watch | None = None
             try:
+                watch = Watch(ask(self.target))
                 chunk = await self._first(watch, attempt)
                 while chunk is not None:
                     yield chunk
@@ -167,10 +167,9 @@ class Call:
                 attempt.outcome = "ok"
                 return
             finally:
-                watch.close()
                 try:
-                    if isinstance(chunks, AsyncGenerator):
-                        await chunks.aclose()
+                    if watch is not None:
+                        await watch.close()
                 finally:
                     self._settle(attempt)
 

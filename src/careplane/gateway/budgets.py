@@ -118,7 +118,7 @@ class _PurseLease:
             return None
         if surplus:
             self.left = 0
-        self.left = max(0, self.left)
+        self.left = max(0, self.left) if limited else 0
         want = 0
         if limited and (self.needs or not idle):
             rate = self._reserved / min(60.0, max(0.05, now - self._asked))
@@ -128,7 +128,7 @@ class _PurseLease:
             self._holder,
             spent=self.spent,
             keep=self.left + self.outstanding,
-            need=min(self.needs, default=0),
+            need=max(0, min(self.needs, default=0) - self.left),
             want=want,
             warn_at=self.warn_share,
             last=closing and not self.outstanding,
@@ -212,7 +212,7 @@ class Budgets:
 
     @property
     def holder(self) -> str:
-        """This process's name in the shared rows. Write it into the facts of each ``model_call`` record as ``holder``:
+        """This process's name in the shared rows. Write it into the facts of each record of a call as ``holder``:
         :func:`reconcile` finds by it what a process spent."""
         return self._keeper.holder
 
@@ -325,9 +325,14 @@ class Budgets:
                 self._lease(subject, self._periods[period])
                 for subject in subjects
                 for period in PERIODS
-                if period != "total" or self._budgets.get(subject, Budget()).total is not None
+                if self._counts(subject, period)
             ]
         return group
+
+    def _counts(self, subject: str, period: Period) -> bool:
+        """Apps and sites are counted by day and month in any case, all else where it is limited."""
+        limited = self._budgets.get(subject, Budget()).of(period) is not None
+        return limited or (period != "total" and subject.startswith(("app:", "site:")))
 
     def _turn(self, now: float) -> None:
         """Look at the clock. On a new day the leases are new; the old ones are forgotten once they are settled."""
@@ -358,6 +363,8 @@ class Budgets:
         budget = self._budgets.get(lease.subject) or Budget()
         period: Period = "day" if lease.period[0] == "d" else "month" if lease.period[0] == "m" else "total"
         limit = budget.of(period)
+        if lease.limit is None:
+            lease.left = 0  # without a limit nothing was leased
         lease.limit = None if limit is None else micro(limit)
         lease.warn_share = budget.warn_share
         lease.closed_until = 0.0

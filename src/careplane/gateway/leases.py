@@ -7,10 +7,11 @@ answer, leases run out and requests are refused (fail closed); the keeper goes o
 
 import asyncio
 import logging
+import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -65,6 +66,7 @@ class Keeper:
 
     def __init__(self, store: Store, *, tick_seconds: float = TICK_SECONDS) -> None:
         self.holder = secrets.token_hex(6)
+        self._process = os.getpid()
         self.lock = threading.Lock()
         self.outage: str | None = None
         self.exchanges = 0
@@ -87,10 +89,15 @@ class Keeper:
         """Come now rather than at the next tick (under the lock)."""
         if not self._nudged:
             self._nudged = True
-            if self._thread is None and not self._closing:
-                self._thread = threading.Thread(target=self._run, name="careplane-limits", daemon=True)
-                self._thread.start()
+            if not (self._closing or (self._thread is not None and self._thread.is_alive())):
+                self._start()
             self._wake.notify()
+
+    def _start(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreError("Limits were opened before this process was forked; open them in each process.")
+        self._thread = threading.Thread(target=self._run, name="careplane-limits", daemon=True)
+        self._thread.start()
 
     def next_exchange(self, needs: Sequence[tuple[Lease, int]]) -> "Waiting":
         """Ask the store for this much of some leases (under the lock); await the answer without the lock."""
@@ -118,20 +125,25 @@ class Keeper:
         pause = 0.0
         while True:
             with self.lock:
-                if pause:
-                    self._wake.wait(pause)
-                elif not self._nudged:
-                    self._wake.wait(self._tick if self._alive else None)
+                self._sleep(pause)
                 self._nudged = False
                 closing, waiting = self._closing, self._waiting
                 self._waiting = []
                 asks = self._asks(closing=closing)
-            error = self._settle(asks) if asks else None
-            pause = 0.0 if error is None else min(LONGEST_PAUSE_SECONDS, 2 * pause or 0.05)
+            errors = self._settle(asks) if asks else {}
+            pause = min(LONGEST_PAUSE_SECONDS, 2 * pause or 0.05) if self.outage else 0.0
             for one in waiting:
-                one.tell(error)
+                one.tell(errors)
             if closing:
                 return
+
+    def _sleep(self, pause: float) -> None:
+        """Until there is something to do; after a failure for the whole pause, however many ask meanwhile."""
+        until = time.monotonic() + pause
+        while not self._closing and (left := until - time.monotonic()) > 0:
+            self._wake.wait(left)
+        if not pause and not self._nudged:
+            self._wake.wait(self._tick if self._alive else None)
 
     def _asks(self, *, closing: bool) -> list[tuple[Lease, Any]]:
         now = time.monotonic()
@@ -144,40 +156,54 @@ class Keeper:
                 self._alive.discard(lease)
         return asks
 
-    def _settle(self, asks: list[tuple[Lease, Any]]) -> StoreError | None:
+    def _settle(self, asks: list[tuple[Lease, Any]]) -> dict[str, StoreError]:
+        """Exchange with the store; what failed, by the key of the lease."""
         try:
-            grants = self._exchange(asks)
+            answers = self._exchange(asks)
         except (StoreError, SQLAlchemyError) as failure:
             error = failure if isinstance(failure, StoreError) else StoreError(f"The database failed: {failure}")
             if self.outage is None:
                 log.warning("limits cannot be shared, requests are refused when leases run out: %s", error)
             self.outage = str(error)
-            with self.lock:
-                for lease, ask in asks:
-                    lease.lost(ask)
-            return error
-        if self.outage is not None:
-            log.warning("limits are shared again")
-        self.outage = None
-        self.exchanges += 1
+            answers = [error] * len(asks)
+        else:
+            if self.outage is not None:
+                log.warning("limits are shared again")
+            self.outage = None
+            self.exchanges += 1
+        errors: dict[str, StoreError] = {}
         with self.lock:
-            for (lease, ask), (grant, until) in zip(asks, grants, strict=True):
-                lease.take(grant, until, ask)
-        return None
+            for (lease, ask), answer in zip(asks, answers, strict=True):
+                if isinstance(answer, StoreError):
+                    errors[lease.key] = answer
+                    lease.lost(ask)
+                else:
+                    lease.take(*answer, ask)
+        return errors
 
-    def _exchange(self, asks: list[tuple[Lease, Any]]) -> list[tuple[Grant, float]]:
-        """One transaction: lock the rows in the order of their keys, so that no two processes wait for each other."""
+    def _exchange(self, asks: list[tuple[Lease, Any]]) -> list[tuple[Grant, float] | StoreError]:
+        """One transaction: lock the rows in the order of their keys, so that no two processes wait for each other.
+
+        A row that is damaged is an error of its lease alone.
+        """
         with self._store.write() as connection:
             bodies = _locked_rows(connection, [lease for lease, _ in asks])
             here = time.monotonic()
             now = store_time(connection)
-            grants, changed = [], []
+            answers: list[tuple[Grant, float] | StoreError] = []
+            changed = []
             for lease, ask in asks:
-                body, grant = lease.step(bodies[lease.key], now, ask)
+                try:
+                    body, grant = lease.step(bodies[lease.key], now, ask)
+                except StoreError as error:
+                    log.warning("%s: %s", lease.key, error)
+                    answers.append(error)
+                    continue
                 changed.append({"row": lease.key, "now": body})
-                grants.append((grant, here + grant.until - now))
-            connection.execute(_CHANGE, changed)
-        return grants
+                answers.append((grant, here + grant.until - now))
+            if changed:
+                connection.execute(_CHANGE, changed)
+        return answers
 
 
 _CHANGE = update(shared_limits).where(shared_limits.c.key == bindparam("row")).values(body=bindparam("now"))
@@ -238,8 +264,9 @@ class Waiting:
                     if need in lease.needs:
                         lease.needs.remove(need)
 
-    def tell(self, error: StoreError | None) -> None:
+    def tell(self, errors: Mapping[str, StoreError]) -> None:
         """The exchange is over; called by the keeper's thread."""
+        error = next((errors[lease.key] for lease, _ in self._needs if lease.key in errors), None)
         try:
             self._loop.call_soon_threadsafe(self._finish, error)
         except RuntimeError:  # its event loop is closed: nobody waits any more
@@ -263,7 +290,9 @@ def decode(kind: type[Any], body: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreError(f"A row of shared limits is damaged: {error}. Delete the row to start it anew.") from error
+        raise StoreError(
+            f"A row of shared limits is damaged: {error}. Delete it from shared_limits to start it anew."
+        ) from error
 
 
 def encode(state: msgspec.Struct) -> str:

@@ -114,10 +114,10 @@ class _WindowLease:
         if closing or now >= self.until:
             self._give_back(self.second, self.left)
             self.left = 0
-        need = 0 if closing else min(self.needs, default=0)
+        need = 0 if closing else max(0, min(self.needs, default=0) - self.left)
         low = self.left <= self.low or self.until - now < RENEW_SECONDS
         low = low and now - self.asked > ASK_SECONDS
-        renew = not closing and bool(need or (self.spent and low))
+        renew = not closing and bool(self.needs or (self.spent and low))
         if not (renew or self.back or self.owe):
             return None
         want = 0
@@ -127,7 +127,8 @@ class _WindowLease:
         back, owe = self.back, self.owe
         self.back, self.owe = {}, 0
         self._asking = True
-        return WindowAsk(need, want, self.left if renew else 0, self.second if renew else 0, back, owe)
+        hold, second = (self.left, self.second) if renew else (0, 0)
+        return WindowAsk(need, want, hold, second, back, owe, renew)
 
     def step(self, body: str, now: float, ask: WindowAsk) -> tuple[str, Grant]:
         state: Window = decode(Window, body)
@@ -137,7 +138,7 @@ class _WindowLease:
     def take(self, grant: Grant, until: float, ask: WindowAsk) -> None:
         now = time.monotonic()
         self._asking = False
-        if ask.need or ask.want or ask.hold:
+        if ask.renew:
             self.left += grant.units
             self.second, self.until = grant.second, until
             self.low = (self.left if grant.units else 0) // 4

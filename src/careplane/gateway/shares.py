@@ -55,8 +55,9 @@ class Window(msgspec.Struct):
 
 
 class WindowAsk(NamedTuple):
-    """``hold`` are unspent units of the lease charged at ``second``: they move with the new lease. ``back`` was not
-    spent (by second), ``owe`` was spent beyond what had been leased."""
+    """``need`` comes on top of ``hold``, the unspent units of the lease charged at ``second``: they move with the new
+    lease. ``back`` was not spent (by second), ``owe`` was spent beyond what had been leased. Without ``renew`` there is
+    no new lease."""
 
     need: int = 0
     want: int = 0
@@ -64,6 +65,7 @@ class WindowAsk(NamedTuple):
     second: int = 0
     back: dict[int, int] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
     owe: int = 0
+    renew: bool = True
 
 
 def window_step(state: Window, now: float, limit: int, ask: WindowAsk) -> Grant:

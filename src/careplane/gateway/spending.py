@@ -14,6 +14,10 @@ from careplane.records import Record
 from careplane.store import Store
 from careplane.store.tables import shared_limits
 
+STARTED = "model_stream_started"
+ENDED = frozenset({"model_call", "model_error", "model_shadow"})
+"""Kinds of records that carry what a call cost."""
+
 
 class Spent(Record, frozen=True):
     """A row of a budget for pages. ``period`` is ``day:2026-03-02``, ``month:2026-03`` or ``total``.
@@ -78,7 +82,8 @@ def reconcile(
     is not counted twice.
 
     Args:
-        records: of this installation's ledger; its ``model_call`` records must carry ``holder`` and ``cost_usd``.
+        records: of this installation's ledger. Those of :data:`ENDED` carry ``call``, ``holder`` and ``cost_usd``,
+            those of :data:`STARTED` carry ``call``, ``holder`` and ``reserved_usd``.
         subjects: whom a record's cost counts for; its app, and its fact ``site``.
     """
     with store.read() as connection:
@@ -118,16 +123,27 @@ def _from_ledger(
     timezone: tzinfo,
     subjects: Callable[[LedgerRecord], Iterable[str]],
 ) -> Counter[tuple[str, str, str]]:
-    """USD millionths by holder, subject and period."""
+    """USD millionths by holder, subject and period. A stream that started and has no end counts what was reserved."""
     spent: Counter[tuple[str, str, str]] = Counter()
+    started: dict[str, LedgerRecord] = {}
+
+    def count(record: LedgerRecord, usd: object) -> None:
+        if isinstance(usd, int | float):
+            periods = periods_of(record.at.astimezone(timezone)).values()
+            for subject in subjects(record):
+                spent.update({(str(record.facts["holder"]), subject, period): micro(usd) for period in periods})
+
     for record in records:
-        holder = str(record.facts.get("holder"))
-        usd = record.facts.get("cost_usd")
-        if record.kind != "model_call" or holder not in dead or not isinstance(usd, int | float):
+        if record.facts.get("holder") not in dead:
             continue
-        periods = periods_of(record.at.astimezone(timezone)).values()
-        for subject in subjects(record):
-            spent.update({(holder, subject, period): micro(usd) for period in periods})
+        call = str(record.facts.get("call"))
+        if record.kind == STARTED:
+            started[call] = record
+        elif record.kind in ENDED:
+            started.pop(call, None)
+            count(record, record.facts.get("cost_usd"))
+    for record in started.values():
+        count(record, record.facts.get("reserved_usd"))
     return spent
 
 

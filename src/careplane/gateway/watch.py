@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import TypeVar
 
 from careplane.errors import UpstreamTimeout
@@ -54,10 +54,12 @@ class Watch:
         finally:
             self._task = None
 
-    def close(self) -> None:
-        """No more chunks are awaited."""
+    async def close(self) -> None:
+        """No more chunks are awaited; the provider's generator is closed, which cancels its call."""
         if self._handle is not None:
             self._handle.cancel()
+        if isinstance(self._chunks, AsyncGenerator):
+            await self._chunks.aclose()
 
     def _arm(self, now: float) -> None:
         if self._handle is not None:
