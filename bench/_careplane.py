@@ -14,19 +14,23 @@ RECORDED = re.compile(rb'"call": ?"([^"]+)"')
 REQUEST_ID = re.compile(rb"\r\nx-request-id: *(\S+)", re.IGNORECASE)
 SHIELD_OFF = 'phi = "identifiable"'
 EVERYTHING = 'phi = "deidentified"\nsurrogates = "realistic"\ninjection = "flag"\ntools = []\nlinks = []'
+ROOM = (
+    '\n[limits."app:bench"]\nconcurrent = 4096\nrequests_per_minute = 100000000\ntokens_per_minute = 1000000000\n'
+    '\n[budgets."app:bench"]\nday = 10000000\nmonth = 100000000\n'
+)
 
 
 def audited(folder: Path, upstream: int) -> Target:
     """Key, policy, metering and durable audit; the shield is off."""
-    return _target("careplane", folder, upstream, SHIELD_OFF)
+    return _target("careplane", folder, upstream, SHIELD_OFF, "")
 
 
 def everything(folder: Path, upstream: int) -> Target:
-    """All of that with the shield on the FHIR context, and the guards."""
-    return _target("careplane-full", folder, upstream, EVERYTHING)
+    """All of that with the shield on the FHIR context, guards, limits and budgets that are never reached."""
+    return _target("careplane-full", folder, upstream, EVERYTHING, ROOM)
 
 
-def _target(name: str, folder: Path, upstream: int, policy: str) -> Target:
+def _target(name: str, folder: Path, upstream: int, policy: str, room: str) -> Target:
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     key = folder / "key"
@@ -36,8 +40,9 @@ def _target(name: str, folder: Path, upstream: int, policy: str) -> Target:
     config.write_text(
         f'home = "{folder / "home"}"\nhost = "127.0.0.1"\nport = {port}\nlog_level = "error"\n\n'
         f'[providers.mock]\nkind = "openai_compatible"\nbase_url = "http://127.0.0.1:{upstream}/v1"\nmodel = "mock"\n\n'
-        '[[routes]]\nalias = "mock"\ntargets = [{ provider = "mock", model = "mock", region = "local" }]\n\n'
-        f'[apps.bench]\nmodels = ["mock"]\nkey_file = "{key}"\n{policy}\n',
+        '[[routes]]\nalias = "mock"\ntargets = [{ provider = "mock", model = "mock", region = "local", '
+        "price = { input = 0.15, output = 0.6 } }]\n\n"
+        f'[apps.bench]\nmodels = ["mock"]\nkey_file = "{key}"\n{policy}\n{room}',
         encoding="utf-8",
     )
     command = (CAREPLANE, "gateway", "--config", str(config))

@@ -7,7 +7,7 @@ within each round. The body is a chat of 2,182 bytes, the reply 400 words. Parts
   throughput  audit on, and everything on, at 1, 32 and 128 connections, beside nginx and the peers
   delayed     an upstream that takes 50 ms, 128 connections
   streams     128 streams of paced events
-  memory      a million requests (--requests)
+  memory      a million requests (--requests), or as many as are answered in three minutes
   crash       kill -9 under load, 20 times (--kills): every reply a client saw is in the ledger
   full        the disk fills up: refused, never answered without a record
   canary      a unique value in every request: no reply crosses, none is empty (--canaries)
