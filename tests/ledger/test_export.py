@@ -152,6 +152,14 @@ def test_disclosures_name_date_recipient_content_and_purpose(told: Ledger) -> No
     assert [one.seq for one in disclosures(told.records(), frozenset({"none"}))] == [error.seq]
 
 
+def test_stream_counts_once_also_when_a_crash_cut_it_off_and_a_cached_reply_not(ledger: Ledger) -> None:
+    for kind, call in (("model_stream_started", "c1"), ("model_stream_started", "c2"), ("model_call", "c1")):
+        ledger.append(kind, at=AT, app="a", facts={"call": call, "provider": "p"})
+    ledger.append("model_call", at=AT, app="a", facts={"call": "c3", "provider": "p", "cached": True})
+    ledger.append("model_shadow", at=AT, app="a", facts={"call": "c1", "provider": "q"})
+    assert [(one.seq, one.recipient) for one in disclosures(ledger.records())] == [(3, "p"), (5, "q"), (2, "p")]
+
+
 def _run(home: Path, *arguments: str, code: int = 0) -> str:
     done = CliRunner().invoke(careplane, ["ledger", *arguments, "--home", str(home)])
     assert done.exit_code == code, (done.output, done.exception)

@@ -58,13 +58,20 @@ _PATTERNS = {
     "model_call": _EXPORT,
     "model.called": _EXPORT,
     "model_error": _EXPORT,
+    "model_shadow": _EXPORT,
     "run.drafted": _READ,
     "run_viewed": _READ,
     "draft_viewed": _READ,
     "run.written": _CREATE,
     "signed_in": _LOGIN,
 }
-_FAILED = {"model_error": "8", "run.failed": "8", "run.refused": "4"}
+_FAILED = {
+    "model_error": "8",
+    "run.failed": "8",
+    "run.refused": "4",
+    "model_refused": "4",
+    "request_refused": "4",
+}
 
 
 def audit_events(records: Iterable[LedgerRecord], site: str = "careplane", kind: str | None = None) -> Iterator[JSON]:

@@ -12,7 +12,9 @@ from careplane.ledger.audit_event import people_of
 from careplane.ledger.chain import LedgerRecord
 from careplane.records import Record
 
-KINDS = ("model_call", "model.called", "model_error")
+KINDS = ("model_call", "model.called", "model_error", "model_shadow")
+BEGUN = "model_stream_started"
+"""A stream that was let out; the call's own record follows, unless a crash came between."""
 
 
 class Disclosure(Record, frozen=True):
@@ -30,28 +32,42 @@ class Disclosure(Record, frozen=True):
 
 
 def disclosures(records: Iterable[LedgerRecord], policies: frozenset[str] = frozenset()) -> Iterator[Disclosure]:
-    """The disclosures among records, in their order.
+    """The disclosures among records, in their order; streams that a crash cut off come last. A reply from the cache is
+    none.
 
     Args:
         records: in the order of the ledger, those of whole runs: the first record of a run names the patient.
         policies: only calls under these data policies; empty for all.
     """
     people: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
+    begun: dict[str, Disclosure] = {}
     for record in records:
         patient, _ = people_of(record, people)
-        policy = str(record.facts.get("policy") or "")
-        if record.kind in KINDS and (not policies or policy in policies):
-            yield Disclosure(
-                seq=record.seq,
-                at=record.at,
-                patient=patient,
-                recipient=_joined(record, ("provider", "model", "route"), "/") or "unknown",
-                what=_what(record),
-                policy=policy,
-                purpose=str(record.facts.get("purpose") or f"use of {record.app or 'an unnamed app'}"),
-                app=record.app,
-                run=record.run,
-            )
+        if record.kind not in (*KINDS, BEGUN) or record.facts.get("cached") is True:
+            continue
+        if policies and str(record.facts.get("policy") or "") not in policies:
+            continue
+        call = str(record.facts.get("call") or "")
+        if record.kind == BEGUN:
+            begun[call] = _disclosure(record, patient)
+        else:
+            begun.pop(call, None)
+            yield _disclosure(record, patient)
+    yield from begun.values()
+
+
+def _disclosure(record: LedgerRecord, patient: str | None) -> Disclosure:
+    return Disclosure(
+        seq=record.seq,
+        at=record.at,
+        patient=patient,
+        recipient=_joined(record, ("provider", "model", "route"), "/") or "unknown",
+        what=_what(record),
+        policy=str(record.facts.get("policy") or ""),
+        purpose=str(record.facts.get("purpose") or f"use of {record.app or 'an unnamed app'}"),
+        app=record.app,
+        run=record.run,
+    )
 
 
 def _what(record: LedgerRecord) -> str:
