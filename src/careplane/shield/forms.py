@@ -104,16 +104,19 @@ def _parts(persona: Persona, names: Sequence[Name], whole: str) -> Iterator[Form
     first, last = persona.given.lower(), persona.family.lower()
     both = f"{given} {family}" if given and family else whole
     turned = f"{family}, {given}" if given and family else whole
+    if any(name.family and not name.cut for name in names):
+        yield Form((last,), Original(family or whole), NAME)
+    if any(name.given and not name.initial for name in names):
+        yield Form((first,), Original(given or whole), NAME)
+    if not any(name.given and name.family for name in names):
+        return  # the model has seen one part only
+    letter = first[0].upper()
     yield Form((first, last), Original(both), NAME)
     yield Form((last, first), Original(turned), NAME)
     yield Form((first + last,), Original(both), NAME)
-    yield Form((last,), Original(family or whole), NAME)
-    yield Form((first,), Original(given or whole), NAME)
-    letter = first[0].upper()
     yield Form((last,), Original(family or whole), NAME, initial=(letter, Original(_short(given, family) or whole)))
-    yield Form(
-        (last, letter.lower()), Original(f"{family}, {given[:1]}" if given and family else whole), NAME, letter=True
-    )
+    initialled = f"{family}, {given[:1]}" if given and family else whole
+    yield Form((last, letter.lower()), Original(initialled), NAME, letter=True)
 
 
 def _short(given: str, family: str) -> str:

@@ -84,7 +84,7 @@ def written_name(persona: Persona, name: Name, words: str, middle: str = "") -> 
     if name.comma:
         text = f"{persona.family}, {given}"
     elif name.cut:
-        text = f"{given} {persona.family[0]}."
+        text = f"{given} {persona.family[0]}"
     elif name.given and name.family:
         text = f"{given} {middle}. {persona.family}" if middle else f"{given} {persona.family}"
     else:

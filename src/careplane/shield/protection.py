@@ -269,17 +269,20 @@ def _whole(place: Place) -> Place:
 
 
 def _trimmed(place: Place) -> Place:
-    """The part of a phone number that a lifelike one replaces."""
-    core = (
-        lifelike.phone_core(place.words)
-        if place.category == "PHONE" and place.end - place.start == len(place.words)
-        else None
-    )
-    if core is None or place.source not in (None, place.words):
-        return place
-    start, end = core
+    """The part that a lifelike surrogate replaces: no full stop at its end, no country code or bracket of a phone."""
+    if place.bare or place.end - place.start != len(place.words) or place.source not in (None, place.words):
+        return place  # its source has escapes, of which no offsets are known any more
+    core = lifelike.phone_core(place.words) if place.category == "PHONE" else None
+    start, end = core or _word_bounds(place.words)
     words = place.words[start:end]
+    if not words:
+        return place
     return replace(place, start=place.start + start, end=place.start + end, words=words, source=place.source and words)
+
+
+def _word_bounds(words: str) -> tuple[int, int]:
+    kept = [i for i, char in enumerate(words) if char.isalnum()]
+    return (kept[0], kept[-1] + 1) if kept else (0, 0)
 
 
 def _givens(chart: Sequence[JSON]) -> Iterator[str]:

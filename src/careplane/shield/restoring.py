@@ -95,8 +95,9 @@ class _Node:
     bracketed: bool = False
     initials: dict[str, Meaning] = field(default_factory=dict)
     letter: bool = False
-    joins: str = ".,-/\u2010\u2011"
+    joins: str = ""
     """What may not stand between the end of this form and a digit."""
+    dated: bool = False
 
     def may_follow(self, text: str, lower: str, end: int) -> bool:
         """Whether the next token may lead on, by its first character; quick, as most words in a text lead nowhere."""
@@ -118,6 +119,9 @@ class _Node:
         """The next place, leading zeros aside."""
         found = self.next.get(token)
         return found if found is not None or token[0] != "0" else self.next.get(token.lstrip("0"))
+
+
+_AFTER_CODE, _AFTER_NUMBER = ".,-/\u2010\u2011", "-\u2010\u2011"
 
 
 class _Undecided(Exception):
@@ -179,7 +183,7 @@ class Aliases:
             node, before = after, token
         if node.meaning is None and not form.initial:
             node.meaning, node.bracketed, node.letter = form.meaning, form.bracketed, form.letter
-            node.joins = "./" if form.dated else node.joins
+            node.joins, node.dated = "" if form.dated else _AFTER_CODE if form.bracketed else _AFTER_NUMBER, form.dated
         self.has_codes = self.has_codes or form.bracketed
         if form.initial:
             letter, meaning = form.initial
@@ -339,7 +343,7 @@ class _Reading:
         if closed is None:
             self._bracket = None
             self.begin = self._start
-            if not self.begins_word() or not (plural or self._ends_word(end, node.joins)):
+            if not self.begins_word() or not (plural or self._ends_word(end, node)):
                 return None
             return self._with_initial(node, end)
         assert node.meaning is not None  # noqa: S101 - a promise of _walk
@@ -443,19 +447,21 @@ class _Reading:
             raise _Undecided
         return once.end() if once else None
 
-    def _ends_word(self, end: int, joins: str) -> bool:
+    def _ends_word(self, end: int, node: _Node) -> bool:
         text, size = self._text, len(self._text)
         if end == size:
             if not self._last:
                 raise _Undecided
             return True
         after = text[end]
-        if text[end - 1].isdigit() and (after in "sT" or after in joins):
-            # NAME-417s, 2024-04-09T10:00; but not 4.9, nor the 417 of NAME-417-9
+        if node.dated and after == "T":  # 2024-04-09T10:00
+            return True
+        if text[end - 1].isdigit() and (after == "s" or after in node.joins):
+            # NAME-417s is a plural; the 417 of NAME-417-9 and of 417.5 is not ours
             if end + 1 == size and not self._last:
                 raise _Undecided
             follows = text[end + 1 : end + 2]
-            return not follows.isalnum() if after == "s" else follows.isdigit() == (after == "T")
+            return not follows.isalnum() if after == "s" else not follows.isdigit()
         return not after.isalnum()
 
     def _with_initial(self, node: _Node, end: int) -> Found | None:

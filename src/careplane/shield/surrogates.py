@@ -102,7 +102,9 @@ class SurrogateMap:
         key = (category, words, source, bare)
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._draw(category, self._owner(category, entity, words), words)
+            plain = bare and not words.isdigit()  # a number such as -1.5e3 has no lifelike one
+            draw = self._draw_code if plain else self._draw
+            entry = draw(category, self._owner(category, entity, words), words)
             if source is not None or bare:
                 entry = msgspec.structs.replace(entry, source=source, bare=bare)
             self._keep(key, entry)
