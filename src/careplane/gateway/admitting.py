@@ -3,19 +3,25 @@
 It is decided on the server from the app's manifest and the chart; nothing that a model or a text says changes it.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
+
+import orjson
+from cachetools import LRUCache
 
 from careplane.errors import Refused
 from careplane.gateway.routing import LOCAL, Target
-from careplane.governance.labels import RECIPIENTS, Recipient, check_chart
+from careplane.governance.labels import RECIPIENTS, Recipient, check_chart, labels
 from careplane.records import JSON
 from careplane.records.model import ModelRequest
 from careplane.shield.guards import (
     PatientScope,
     ToolPolicy,
     Untrusted,
+    Verdict,
     one_patient,
     quarantine,
 )
@@ -52,7 +58,7 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
         InputError: a tool's schema is not one.
     """
     if request.chart:
-        verdict = one_patient(request.chart, request.patient)
+        verdict = _judged(request).one_patient
         if not verdict.allowed:
             raise Refused([verdict.text], "Send the chart of one patient.")
     tools = _tools(request)
@@ -70,6 +76,28 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
     return Admitted({**request.body, "messages": list(marked.messages)}, tools, score)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """What was found of a chart, kept while its encounter is busy: whether it is of one patient, and has labels."""
+
+    one_patient: Verdict
+    labelled: bool
+
+
+_charts: LRUCache[bytes, _Chart] = LRUCache(1024)
+_SECRET = secrets.token_bytes(32)
+
+
+def _judged(request: ModelRequest) -> _Chart:
+    told = orjson.dumps((request.chart, request.patient))
+    key = blake2b(told, key=_SECRET, digest_size=16).digest()
+    found = _charts.get(key)
+    if found is None:
+        labelled = any(labels(resource) != frozenset() for resource in request.chart)
+        found = _charts[key] = _Chart(one_patient(request.chart, request.patient), labelled)
+    return found
+
+
 def check_consent(request: ModelRequest, targets: Sequence[Target], at: datetime) -> None:
     """Whether labelled resources of a caller's chart may go to the models that may be asked. The consents are those of
     the chart itself; a run of the workflow has decided this before, on the consents of the EHR.
@@ -77,7 +105,7 @@ def check_consent(request: ModelRequest, targets: Sequence[Target], at: datetime
     Raises:
         Refused: a resource with a security label has no consent for one of the models.
     """
-    if not request.chart or request.run is not None:
+    if not request.chart or request.run is not None or not _judged(request).labelled:
         return
     external = any(target.region != LOCAL for target in targets)
     consents = [resource for resource in request.chart if resource.get("resourceType") == "Consent"]

@@ -173,13 +173,16 @@ class Call:
                 finally:
                     self._settle(attempt)
 
-    async def once(self, ask: Callable[[Target], Awaitable[T]]) -> T:
-        """One awaited answer (embeddings); tries and errors as in :meth:`stream`."""
+    async def once(self, ask: Callable[[Target], Awaitable[T]], *, timed: bool = True) -> T:
+        """One awaited answer (a whole reply, embeddings); tries and errors as in :meth:`stream`.
+
+        ``timed`` false leaves the time to the caller, who has a limit of its own, and to the provider.
+        """
         while True:
             attempt = await self._next()
             try:
                 until = min(self._deadline, attempt.began + self._timeouts.first_token)
-                answer = await within(ask(self.target), until, "answer")
+                answer = await (within(ask(self.target), until, "answer") if timed else ask(self.target))
             except UpstreamError as error:
                 attempt.error = error
             else:

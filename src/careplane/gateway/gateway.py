@@ -35,7 +35,7 @@ from careplane.gateway.call import (
 )
 from careplane.gateway.limits import Limits
 from careplane.gateway.metering import Meter
-from careplane.gateway.prices import Prices, most_tokens, shipped, worst_cost
+from careplane.gateway.prices import Prices, cost, most_tokens, most_tokens_of, shipped
 from careplane.gateway.replying import Returning
 from careplane.gateway.routing import LOCAL, Route, Routes, Target
 from careplane.gateway.shadow import Shadows
@@ -104,10 +104,11 @@ class Gateway:
         async with await self._open(request, stream=False) as frame:
             call = frame.call
             if call.kept is None:
-                async with aclosing(self._chunks(frame)) as chunks:
-                    async for chunk in chunks:
-                        call.returning.take(chunk)
-                call.returning.finish()
+                tries = frame.tries = self.parts.caller.begin(call.targets, call.route.timeouts)
+                chunks = await tries.once(self._collecting(call), timed=False)
+                for chunk in chunks:
+                    call.meter.see(chunk)
+                call.returning.take_all(chunks)
             return await self._close(frame)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[str, None]:
@@ -222,12 +223,13 @@ class Gateway:
             return None
         subjects = subjects_of(request)
         most = int(request.body.get("max_tokens") or 0)
+        reading = most_tokens_of(request.size) if request.size else most_tokens(request.body)
         held = Held()
         if limits is not None:
-            held.permit = await limits.admit(subjects, most_tokens(request.body) + most)
+            held.permit = await limits.admit(subjects, reading + most)
         if budgets is not None:
             prices = [self._price(target) for target in targets]
-            worst = None if None in prices else max(worst_cost(price, request.body, most) for price in prices if price)
+            worst = None if None in prices else max(cost(price, reading, most) for price in prices if price)
             try:
                 held.hold = await budgets.reserve(subjects, worst)
             except BaseException:
@@ -332,6 +334,16 @@ class Gateway:
                     call.observed.first_token = time.time()
                 call.meter.see(chunk)
                 yield chunk
+
+    def _collecting(self, call: Call) -> Callable[[Target], Awaitable[list[Chunk]]]:
+        """The chunks of a whole reply. Time is limited by the frame of the call alone: every timer costs."""
+        ask = self._ask(call)
+
+        async def collect(target: Target) -> list[Chunk]:
+            async with aclosing_if(ask(target)) as chunks:
+                return [chunk async for chunk in chunks]
+
+        return collect
 
     def _ask(self, call: Call) -> Callable[[Target], AsyncIterator[Chunk]]:
         def ask(target: Target) -> AsyncIterator[Chunk]:

@@ -14,6 +14,7 @@ refused as well, and every error has the shape that the client's API gives it.
 """
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -58,6 +59,8 @@ _DIALECTS: Mapping[str, Dialect] = {
 }
 _OFFERED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and GET /v1/models"
 _AGAIN_SECONDS = 5.0
+_PROCESS = secrets.token_hex(8)
+_NUMBERS = itertools.count(1)
 
 
 class TooLarge(InputError):
@@ -93,8 +96,7 @@ class DataPlane:
         try:
             caller = await self._caller(exchange)
             asked = await _read(dialect.read, exchange)
-            ident = f"{dialect.prefix}{secrets.token_hex(12)}"
-            request = _chat_request(ident, caller, asked, self._aliases)
+            request = _chat_request(f"{dialect.prefix}{_ident()}", caller, asked, self._aliases, len(exchange.body))
         except CareplaneError as error:
             await self._refuse(exchange, dialect, error, caller)
             return
@@ -132,7 +134,9 @@ class DataPlane:
         try:
             caller = await self._caller(exchange)
             asked = await _read(embeddings.read, exchange)
-            request = _request(f"embd-{secrets.token_hex(12)}", caller, asked.model, {}, asked.options, self._aliases)
+            request = _request(
+                f"embd-{_ident()}", caller, asked.model, {}, asked.options, self._aliases, len(exchange.body)
+            )
         except CareplaneError as error:
             await self._refuse(exchange, CHAT, error, caller)
             return
@@ -291,15 +295,27 @@ def _snake(name: str) -> str:
     return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
-def _chat_request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...]) -> ModelRequest:
+def _ident() -> str:
+    """A name for a call, of its own over all processes. Drawing each at random would cost a system call."""
+    return f"{_PROCESS}{next(_NUMBERS):08x}"
+
+
+def _chat_request(ident: str, caller: Caller, asked: Asked, aliases: tuple[str, ...], size: int) -> ModelRequest:
     """What an app asked, no longer than its manifest allows."""
     limit = caller.entitled.route.max_tokens
     body = {**asked.body, "max_tokens": min(asked.body.get("max_tokens") or limit, limit)}
-    return _request(ident, caller, asked.model, body, asked.options, aliases)
+    if any(part.get("type") != "text" for message in body["messages"] for part in _parts(message)):
+        size = 0  # an image has many bytes and few tokens
+    return _request(ident, caller, asked.model, body, asked.options, aliases, size)
+
+
+def _parts(message: JSON) -> list[JSON]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
 
 
 def _request(
-    ident: str, caller: Caller, model: str, body: JSON, options: Options, aliases: tuple[str, ...]
+    ident: str, caller: Caller, model: str, body: JSON, options: Options, aliases: tuple[str, ...], size: int
 ) -> ModelRequest:
     """A request, with what the app's manifest says about it.
 
@@ -325,4 +341,5 @@ def _request(
         chart=options.context,
         untrusted=options.untrusted,
         cache=options.cache and entitled.cache,
+        size=size,
     )

@@ -132,6 +132,11 @@ def most_tokens(body: JSON) -> int:
     return int(characters / CHARACTERS_PER_TOKEN_AT_MOST) + images * TOKENS_PER_IMAGE_AT_MOST + 16
 
 
+def most_tokens_of(size: int) -> int:
+    """The same from the size of the request in bytes alone, which is quicker and never less."""
+    return int(size / CHARACTERS_PER_TOKEN_AT_MOST) + 16
+
+
 def worst_cost(price: Price, body: JSON, max_tokens: int) -> float:
     """The most, in USD, that a call is expected to cost: what is reserved from a budget before it."""
     return cost(price, most_tokens(body), max_tokens)

@@ -43,6 +43,11 @@ class _Strand:
             piece = self._restorer.feed(piece)
         return piece if self._stripper is None else self._stripper.feed(piece)
 
+    def whole(self, text: str) -> str:
+        if self._restorer is not None:
+            text = self._restorer.feed(text) + self._restorer.finish()
+        return text if self._stripper is None else self._stripper.strip(text)
+
     def finish(self) -> str:
         piece = "" if self._restorer is None else self._restorer.finish()
         return piece if self._stripper is None else self._stripper.feed(piece) + self._stripper.finish()
@@ -109,6 +114,18 @@ class Returning:
             text += self._rest_of_text()
         out = Chunk(text=text, reasoning=reasoning, refusal=refusal, tool_calls=calls)
         return None if out == _NOTHING else out
+
+    def take_all(self, chunks: Sequence[Chunk]) -> None:
+        """The chunks of a whole reply, of which nothing has to leave before its end."""
+        text = chunks[0].text if len(chunks) == 1 else "".join([chunk.text for chunk in chunks])
+        if text:
+            self.reply.text.append(self._text.whole(text))
+        for chunk in chunks:
+            if chunk.reasoning or chunk.refusal or chunk.tool_calls:
+                self.take(replace(chunk, text=""))
+            elif chunk.finish_reason:
+                self.reply.finish_reason = chunk.finish_reason
+        self.finish()
 
     def finish(self) -> Chunk | None:
         """What was held back, at the end of the reply."""

@@ -7,6 +7,7 @@ AI (``gen_ai.*``). Spans need the extra ``telemetry`` and an endpoint; without, 
 
 import json
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from careplane.errors import MissingExtra
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+MOST_WAITING = 2_000
+"""Calls that wait to be counted, at most."""
 
 log = logging.getLogger("careplane.gateway")
 
@@ -103,14 +107,34 @@ class Telemetry:
         )
         self._active = Gauge("careplane_active_calls", "Calls under way.", registry=named)
         self._children: dict[tuple[str, ...], Any] = {}
+        self._under_way = 0
+        self._waiting: list[Observed] = []
+        self._folding = threading.Lock()
 
     def entered(self) -> None:
         """A call begins."""
-        self._active.inc()
+        self._under_way += 1
 
     def left(self, call: Observed, parent: str | None = None) -> None:
-        """A call is over, served or not."""
-        self._active.dec()
+        """A call is over, served or not. It is counted when somebody looks: counting costs more than remembering."""
+        self._under_way -= 1
+        self._waiting.append(call)
+        if len(self._waiting) >= MOST_WAITING:
+            self.fold()
+        if log.isEnabledFor(logging.INFO):
+            log.info("call", extra={"facts": _facts(call)})
+        if self._tracer is not None:
+            self._tracer.record(call, parent)
+
+    def fold(self) -> None:
+        """Count the calls that wait to be counted."""
+        with self._folding:
+            waiting, self._waiting = self._waiting, []
+            for call in waiting:
+                self._count(call)
+            self._active.set(self._under_way)
+
+    def _count(self, call: Observed) -> None:
         who = (call.app, call.route, call.provider, call.model)
         self._child(self._calls, *who, call.operation, str(call.status)).inc()
         if call.error:
@@ -120,10 +144,6 @@ class Telemetry:
         for one in call.attempts:
             if one.outcome != "ok" or len(call.attempts) > 1:
                 self._child(self._retries, one.provider, one.model, one.outcome).inc()
-        if log.isEnabledFor(logging.INFO):
-            log.info("call", extra={"facts": _facts(call)})
-        if self._tracer is not None:
-            self._tracer.record(call, parent)
 
     def _served(self, call: Observed, who: tuple[str, ...]) -> None:
         self._child(self._duration, *who).observe(call.ended - call.began)
@@ -151,6 +171,7 @@ class Telemetry:
 
     def page(self) -> bytes:
         """The metrics in Prometheus' text format."""
+        self.fold()
         return bytes(generate_latest(self.registry))
 
 

@@ -26,7 +26,8 @@ class ModelRequest(Record, frozen=True):
     ``body`` is canonical, ``policy`` what of it may leave, ``guards`` what the reply may do. ``chart`` are FHIR
     resources whose identifiers the shield looks for by name; ``patient`` is the one patient whose data the request may
     hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital, ``untrusted`` the positions of
-    messages that are quoted from others, ``cache`` whether the client takes an answer that the same words got before.
+    messages that are quoted from others, ``cache`` whether the client takes an answer that the same words got before,
+    ``size`` the bytes that it came in (0: not known).
     """
 
     id: str
@@ -46,6 +47,7 @@ class ModelRequest(Record, frozen=True):
     chart: tuple[JSON, ...] = ()
     untrusted: tuple[int, ...] = ()
     cache: bool = False
+    size: int = 0
 
 
 class ChatRequest(Record, frozen=True):

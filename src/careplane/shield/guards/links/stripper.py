@@ -31,6 +31,19 @@ _LOADING = frozenset(
 )
 
 
+def has_no_link(text: str) -> bool:
+    """Whether a text can hold no link, at a glance: plain words, without any mark of an address and without a full
+    stop inside a word. Most replies are such."""
+    if not text.isascii() or "/" in text or "&" in text or "%" in text or "@" in text:
+        return False
+    if "\\" in text or "<" in text or "]" in text:
+        return False
+    return _INSIDE_WORD.search(text) is None
+
+
+_INSIDE_WORD = re.compile(r"[.:][^\s.\d]|\d\.\d+\.\d")
+
+
 class LinkStripper:
     """Strips what leads to a foreign host. ``removed`` counts what was taken out.
 
@@ -46,6 +59,8 @@ class LinkStripper:
 
     def strip(self, text: str) -> str:
         """The whole text at once."""
+        if not self._held and has_no_link(text):
+            return text
         return self.feed(text) + self.finish()
 
     def feed(self, text: str) -> str:
