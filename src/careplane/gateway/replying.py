@@ -14,6 +14,7 @@ from careplane.shield import Protected, Restorer
 from careplane.shield.guards import LinkStripper, ToolPolicy, ToolStream, Verdict, validate_output
 
 _NOTHING = Chunk()
+_NO_TOOL = ToolPolicy(())
 
 
 class RestoringPolicy:
@@ -81,8 +82,8 @@ class Returning:
         self.reply = Reply()
         self._session = session
         self._links = tuple(links)
-        self._policy = RestoringPolicy(tools or ToolPolicy(()), session)
-        self._tools = ToolStream(self._policy)
+        self._policy = RestoringPolicy(_NO_TOOL if tools is None else tools, session)
+        self._tools: ToolStream | None = None
         self._as_json = as_json
         self._text = self._strand(as_json=as_json)
         self._others: dict[str, _Strand] = {}
@@ -125,7 +126,8 @@ class Returning:
                 self.take(replace(chunk, text=""))
             elif chunk.finish_reason:
                 self.reply.finish_reason = chunk.finish_reason
-        self.finish()
+        if self._others or self._tools is not None:
+            self.finish()
 
     def finish(self) -> Chunk | None:
         """What was held back, at the end of the reply."""
@@ -136,7 +138,7 @@ class Returning:
         rest = {name: strand.finish() for name, strand in self._others.items()}
         reply.reasoning.extend(filter(None, (rest.get("reasoning"),)))
         reply.refusal.extend(filter(None, (rest.get("refusal"),)))
-        calls = self._judged(self._tools.finish())
+        calls = () if self._tools is None else self._judged(self._tools.finish())
         told = rest.get("refusal", "")
         if reply.withheld:
             told += self._withheld()
@@ -175,7 +177,11 @@ class Returning:
         return out
 
     def _calls(self, deltas: Sequence[ToolDelta]) -> tuple[ToolDelta, ...]:
-        return self._judged(self._tools.feed(deltas)) if deltas else ()
+        if not deltas:
+            return ()
+        if self._tools is None:
+            self._tools = ToolStream(self._policy)
+        return self._judged(self._tools.feed(deltas))
 
     def _judged(self, judged: Sequence[object]) -> tuple[ToolDelta, ...]:
         out: list[ToolDelta] = []

@@ -94,11 +94,8 @@ class Routes:
         for route in routes:
             self._routes.setdefault(route.alias, []).append(route)
         self._strict = deidentified_needs_baa
-
-    @property
-    def aliases(self) -> tuple[str, ...]:
+        self.aliases = tuple(sorted(self._routes))
         """The names that apps may use, sorted."""
-        return tuple(sorted(self._routes))
 
     def regions(self, alias: str) -> frozenset[str]:
         """Every region that a request to an alias may reach."""
@@ -114,7 +111,7 @@ class Routes:
         found = self._routes.get(alias)
         if found is None:
             raise NotFound(f"There is no model route {alias!r}. Known: {', '.join(self.aliases) or 'none'}.")
-        best = max(found, key=lambda route: _fits(route, app, tier))
+        best = found[0] if len(found) == 1 else max(found, key=lambda route: _fits(route, app, tier))
         if _fits(best, app, tier) < 0:
             raise NotFound(f"The model route {alias!r} does not hold for the app {app}; its routes name others.")
         return best
@@ -126,6 +123,10 @@ class Routes:
             Refused: no target is fit; the reasons say what each one lacks.
             UpstreamBusy: targets are fit, but none is healthy now.
         """
+        if len(route.targets) == 1 and not route.fallbacks:
+            only = route.targets[0]
+            if only.weight > 0 and self.lacking(only, need) is None and healthy(only):
+                return route.targets
         ordered = (*by_weight(route.targets, need.key), *route.fallbacks)
         lacks = [(target, self.lacking(target, need)) for target in ordered]
         fit = tuple(dict.fromkeys(target for target, reason in lacks if reason is None))

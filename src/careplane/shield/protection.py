@@ -34,6 +34,7 @@ _FAILURES = (
     msgspec.MsgspecError,
     re2.error,
 )
+_NO_ALIASES = Aliases()
 _KNOWN = re.compile(r"([A-Z][A-Za-z]+)(\d+)(.*)", re.DOTALL)
 
 
@@ -128,7 +129,7 @@ class Shield:
 
     def _protect(self, body: JSON) -> Protected:
         if self._policy == "identifiable":
-            return Protected(body, 0, Aliases())
+            return Protected(body, 0, _NO_ALIASES)
         if kinds := structured.other_than_text(body):
             raise Refused(
                 (f"The request holds {', '.join(kinds)}, in which identifiers cannot be found.",),

@@ -7,6 +7,8 @@ from ``<`` to its ``>``. Everything else leaves at once, so any cutting of a str
 import re
 from collections.abc import Iterable
 
+import re2
+
 from careplane.shield.guards.links.targets import Hosts, is_harmless, link_start, plain, split_trailing
 
 GONE = "(link removed)"
@@ -41,7 +43,7 @@ def has_no_link(text: str) -> bool:
     return _INSIDE_WORD.search(text) is None
 
 
-_INSIDE_WORD = re.compile(r"[.:][^\s.\d]|\d\.\d+\.\d")
+_INSIDE_WORD = re2.compile(r"[.:][^\s.\d]|\d\.\d+\.\d")  # type: ignore[no-untyped-call] # it has no types
 
 
 class LinkStripper:
