@@ -1,6 +1,7 @@
 """Tries, fallbacks, timeouts and the retry budget, over providers that are real async generators."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
@@ -218,6 +219,26 @@ def test_a_cancelled_call_is_recorded_and_blames_nobody() -> None:
     call = asyncio.run(run())
     assert outcomes(call) == [("a", "left")]
     assert caller.breakers.of(A.key).status.calls == 0
+
+
+def test_a_caller_who_gave_up_after_the_time_of_a_first_token_counts_as_a_timeout() -> None:
+    caller = Caller(Breakers(BreakerRules(least_calls=1)), rules=QUICK)
+
+    async def given_up(_: Target) -> list[float]:
+        time.sleep(0.03)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(30)
+        return []
+
+    async def run() -> Call:
+        call = caller.begin([A], Timeouts(first_token=0.02))
+        await asyncio.gather(asyncio.ensure_future(call.once(given_up)), return_exceptions=True)
+        return call
+
+    assert outcomes(asyncio.run(run())) == [("a", "timeout")]
+    assert not caller.healthy(A)
 
 
 def test_an_open_breaker_is_passed_over_and_told_when_there_is_nobody_else() -> None:

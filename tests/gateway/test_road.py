@@ -19,6 +19,7 @@ from careplane.gateway.cache import ReplyCache
 from careplane.gateway.leases import Keeper
 from careplane.gateway.limits import Limits, Quota
 from careplane.gateway.routing import Shadow
+from careplane.gateway.spending import spending
 from careplane.ledger import Ledger, open_ledger
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Price, Provider, ToolDelta
 from careplane.records.app import DataPolicy, GuardRules
@@ -325,6 +326,23 @@ def test_a_shadow_answers_to_nobody_and_is_on_record(tmp_path: Path) -> None:
     assert reply.text == "first"
     (record,) = ledger.records(kind="model_shadow")
     assert record.facts["provider"] == "candidate"
+
+
+def test_a_shadow_is_paid_from_the_budget_of_its_app(tmp_path: Path, store: Store) -> None:
+    ledger, keeper = open_ledger(tmp_path / "ledger"), Keeper(store)
+    route = Route(
+        alias="default", targets=(Target(provider="first"),), shadow=Shadow(target=Target(provider="second"), share=1.0)
+    )
+    providers = {"first": saying(Chunk(text="first")), "second": saying(Chunk(text="second"), name="candidate")}
+    gateway = Gateway(
+        providers, Routes([route]), ledger, clock, Parts(budgets=Budgets(keeper, {"app:an_app": Budget(total=1.0)}))
+    )
+    complete(gateway, asked())
+    keeper.close()
+    (record,) = ledger.records(kind="model_shadow")
+    assert record.facts["holder"] == keeper.holder
+    (total,) = [row for row in spending(store, "app:an_app") if row.period == "total"]
+    assert total.spent_usd == 2 * 0.002
 
 
 def test_the_same_words_are_answered_once_but_never_across_patients(tmp_path: Path) -> None:

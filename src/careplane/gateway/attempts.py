@@ -261,6 +261,9 @@ class Call:
             self._breaker.failed(attempt.ticket, retry_after)
         elif attempt.outcome == "ok":
             self._breaker.succeeded(attempt.ticket)
+        elif attempt.first is None and time.monotonic() - attempt.began >= self._timeouts.first_token:
+            attempt.outcome = "timeout"  # whoever gave up first, there was no answer in time
+            self._breaker.failed(attempt.ticket)
         else:
             self._breaker.left(attempt.ticket)
         self.attempts.append(attempt.record(self.target))

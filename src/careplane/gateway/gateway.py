@@ -38,7 +38,7 @@ from careplane.gateway.metering import Meter
 from careplane.gateway.prices import Prices, cost, most_tokens, most_tokens_of, shipped
 from careplane.gateway.replying import Returning
 from careplane.gateway.routing import LOCAL, Route, Routes, Target
-from careplane.gateway.shadow import Shadows
+from careplane.gateway.shadow import Shadows, worst_of
 from careplane.gateway.standing import ActiveCall, Stops
 from careplane.gateway.telemetry import Observed, Telemetry
 from careplane.ledger import Ledger
@@ -125,7 +125,7 @@ class Gateway:
         iterator early cancels the provider and records what was used (``model_call`` with ``finish`` "aborted").
         """
         async with await self._open(request, stream=True) as frame:
-            await self.append("model_stream_started", frame.call)
+            await self.append("model_stream_started", frame.call, **frame.reserved)
             held: Chunk | None = None
             async with aclosing(self._pieces(frame)) as pieces:
                 async for piece in pieces:
@@ -381,27 +381,34 @@ class Gateway:
             return
 
         async def copy() -> None:
-            provider = self._provider(target)
-            meter = Meter(characters(call.request.body), self._price(target))
-            ident = f"{call.request.id}-shadow"
-            sent = ChatRequest(key=ident, model=target.model, body=call.session.body, stream=False)
-            async with aclosing_if(provider.chat(sent)) as chunks:
-                async for chunk in chunks:
-                    meter.see(chunk)
+            request, budgets, provider = call.request, self.parts.budgets, self._provider(target)
+            meter = Meter(characters(request.body), self._price(target))
+            sent = ChatRequest(key=f"{request.id}-shadow", model=target.model, body=call.session.body, stream=False)
+            hold = None
+            if budgets is not None:
+                hold = await budgets.reserve(subjects_of(request), worst_of(meter.price, request.body))
+            try:
+                async with aclosing_if(provider.chat(sent)) as chunks:
+                    async for chunk in chunks:
+                        meter.see(chunk)
+            finally:
+                if hold is not None:
+                    hold.settle(meter.usage.cost_usd)
             usage = meter.usage
+            facts: dict[str, Fact] = {
+                "call": request.id,
+                "provider": provider.name,
+                "model": target.model,
+                "input_tokens": usage.input_tokens,
+                "output_tokens": usage.output_tokens,
+                "cost_usd": usage.cost_usd,
+            }
+            if request.site is not None:
+                facts["site"] = request.site
+            if budgets is not None:
+                facts["holder"] = budgets.holder
             await self._ledger.append_async(
-                "model_shadow",
-                at=self._clock(),
-                run=call.request.run,
-                app=call.request.app,
-                facts={
-                    "call": call.request.id,
-                    "provider": provider.name,
-                    "model": target.model,
-                    "input_tokens": usage.input_tokens,
-                    "output_tokens": usage.output_tokens,
-                    "cost_usd": usage.cost_usd,
-                },
+                "model_shadow", at=self._clock(), run=request.run, app=request.app, facts=facts
             )
 
         self.parts.shadows.offer(copy)
@@ -478,6 +485,12 @@ class _Frame:
             self._gateway.later(self.call)
         if over and failure is not None:
             raise failure
+
+    @property
+    def reserved(self) -> dict[str, Fact]:
+        """What is reserved of budgets: it counts if this process ends before the call does."""
+        hold = None if self._held is None else self._held.hold
+        return {} if hold is None else {"reserved_usd": hold.usd}
 
     def _leave(self) -> None:
         stops = self._gateway.parts.stops

@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from careplane.errors import CareplaneError
+from careplane.gateway.prices import worst_cost
+from careplane.records import JSON
+from careplane.records.model import Price
 
 log = logging.getLogger("careplane.gateway")
 
@@ -49,3 +52,8 @@ class Shadows:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def worst_of(price: Price | None, body: JSON) -> float | None:
+    """What a copy may cost at most, in USD; ``None`` when its price is not known."""
+    return None if price is None else worst_cost(price, body, int(body.get("max_tokens") or 0))
