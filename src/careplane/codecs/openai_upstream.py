@@ -5,7 +5,6 @@ is taken where it is harmless: reasoning under two names, tool calls without an 
 as the reason of a reply that calls tools, counts on every chunk.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -17,8 +16,11 @@ from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected
 from careplane.records import JSON
 from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ToolDelta
 
-_REASONS = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"} | {
-    "content_filter": "content_filter"
+_REASONS = {
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
 }
 
 
@@ -99,8 +101,11 @@ class Reply:
             ValueError: not a stream of chunks of a chat completion.
             UpstreamError: the stream reported an error.
         """
-        events = self._events.feed(data)
-        return [chunk for event in events if event.data != "[DONE]" for chunk in self.read(event.data)]
+        found: list[Chunk] = []
+        for event in self._events.feed(data):
+            if event.data != "[DONE]":
+                found += self.read(event.data)
+        return found
 
     def read(self, data: str | bytes) -> list[Chunk]:
         """The chunks of one JSON object: a completion, or a chunk of one; errors as in :meth:`feed`."""
@@ -108,25 +113,35 @@ class Reply:
             part: Any = orjson.loads(data)
             if part.get("error"):
                 raise _reported(part["error"])
-            chunks = [chunk for choice in part.get("choices") or () for chunk in self._choice(choice)]
-            usage = part.get("usage")
-            return [*chunks, _usage(usage)] if usage else chunks
+            chunks: list[Chunk] = []
+            for choice in part.get("choices") or ():
+                self._choice(choice, chunks)
+            if usage := part.get("usage"):
+                chunks.append(_usage(usage))
+            return chunks
         except (TypeError, KeyError, AttributeError, IndexError) as error:
             raise ValueError("not a chat completion") from error
 
-    def _choice(self, choice: JSON) -> Iterator[Chunk]:
+    def _choice(self, choice: JSON, chunks: list[Chunk]) -> None:
         if choice.get("index"):
             return
         said = choice.get("delta") or choice.get("message") or {}
+        if len(said) == 1 and type(said.get("content")) is str:  # what most chunks are
+            if said["content"]:
+                chunks.append(Chunk(text=said["content"]))
+        else:
+            self._parts(said, chunks)
+        reason = choice.get("finish_reason")
+        if reason is not None and not self.finished:
+            self.finished = True
+            chunks.append(Chunk(finish_reason=_REASONS.get(reason, "tool_calls" if self._calls else "stop")))
+
+    def _parts(self, said: JSON, chunks: list[Chunk]) -> None:
         calls = tuple(self._call(i, call) for i, call in enumerate(said.get("tool_calls") or ()))
         text, refusal = _text(said.get("content")), _text(said.get("refusal"))
         reasoning = _text(said.get("reasoning_content") or said.get("reasoning"))
         if text or refusal or reasoning or calls:
-            yield Chunk(text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls)
-        reason = choice.get("finish_reason")
-        if reason is not None and not self.finished:
-            self.finished = True
-            yield Chunk(finish_reason=_REASONS.get(reason, "tool_calls" if self._calls else "stop"))
+            chunks.append(Chunk(text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls))
 
     def _call(self, position: int, call: JSON) -> ToolDelta:
         """A piece of a tool call. A new id begins a new call, whatever index it comes with."""
