@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from careplane.codecs import converse
+from careplane.codecs import converse, converse_reply
 from careplane.codecs.event_stream import encode
 from careplane.errors import InputError, UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 
@@ -80,7 +80,7 @@ def test_no_tools_when_none_may_be_called_unless_the_conversation_has_calls() ->
 def test_exceptions_in_a_stream(kind: str, error: type[UpstreamError]) -> None:
     frame = encode({":message-type": "exception", ":exception-type": kind}, b'{"message": "canary"}')
     with pytest.raises(error) as failed:
-        converse.Reply().feed(frame)
+        converse_reply.Reply().feed(frame)
     assert type(failed.value) is error
     assert "canary" not in str(failed.value)
 
@@ -104,13 +104,13 @@ def test_any_pieces_give_the_same_chunks(at: list[int]) -> None:
         )
     )
     places = sorted({place % (len(data) + 1) for place in at})
-    reader = converse.Reply()
+    reader = converse_reply.Reply()
     found = [
         chunk
         for start, end in zip([0, *places], [*places, len(data)], strict=True)
         for chunk in reader.feed(data[start:end])
     ]
-    assert found == converse.Reply().feed(data)
+    assert found == converse_reply.Reply().feed(data)
     assert "".join(chunk.text for chunk in found) == "Grüße"
     assert found[-1].input_tokens == 8
     assert reader.finished

@@ -118,9 +118,9 @@ class Reply:
                 self._choice(choice, chunks)
             if usage := part.get("usage"):
                 chunks.append(_usage(usage))
-            return chunks
         except (TypeError, KeyError, AttributeError, IndexError) as error:
             raise ValueError("not a chat completion") from error
+        return chunks
 
     def _choice(self, choice: JSON, chunks: list[Chunk]) -> None:
         if choice.get("index"):

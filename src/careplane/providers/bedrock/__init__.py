@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from careplane.codecs import converse
+from careplane.codecs import converse, converse_reply
 from careplane.errors import SettingsError
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Provider
 from careplane.providers._exchange import Sending, Target, fetched, segment, streamed, whole, written
@@ -67,8 +67,8 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
             return await sending(request.model or model, "converse-stream" if request.stream else "converse", body)
 
         if request.stream:
-            return streamed(prepare, target, converse.Reply())
-        return whole(prepare, target, converse.read_reply)
+            return streamed(prepare, target, converse_reply.Reply())
+        return whole(prepare, target, converse_reply.read_reply)
 
     async def embed(request: EmbedRequest) -> Embeddings:
         name = request.model or embed_model
