@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from careplane.errors import SettingsError
 from careplane.gateway.config import read_gateway_file
-from careplane.server.models import open_file_models
+from careplane.server.models import open_file_models, open_models
+from careplane.settings import default_settings
 
 from .shelf import ITEMS
 
@@ -29,3 +31,12 @@ def test_every_example_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert routes.aliases == ("default",)
     assert {str(given["kind"]) for given in file_given.providers.values()} == set(ITEMS) - {"local"}
     assert all(provider.model for provider in providers.values())
+
+
+def test_a_wrong_setting_is_named_as_its_writer_knows_it(tmp_path: Path) -> None:
+    written = tmp_path / "gateway.toml"
+    written.write_text('[providers.clinic]\nkind = "openai_compatible"\nmodel = "m"\nbase_urls = "http://x/v1"\n')
+    with pytest.raises(SettingsError, match=r"providers\.clinic\.base_urls: .*'base_url'"):
+        open_file_models(read_gateway_file(written))
+    with pytest.raises(SettingsError, match="openai_base_url"):
+        open_models(default_settings(model="openai_compatible", openai_model="m"), None)

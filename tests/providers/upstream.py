@@ -6,6 +6,7 @@ and how it goes over the socket from ``manner``. All three can be replaced by a 
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -109,8 +110,9 @@ def model_like(asked: Asked) -> list[Chunk]:
 class Endpoint:
     """A running endpoint. Use as a context manager; everything it saw is kept."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, tls: ssl.SSLContext | None = None) -> None:
         self.wire = wire
+        self._tls = tls
         self.answer: Callable[[Asked], list[Chunk]] = model_like
         self.manner: Manner = well_behaved
         self.failure: tuple[int, str, Mapping[str, str]] | None = None
@@ -125,7 +127,7 @@ class Endpoint:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
         self._thread.start()
         self.port = started.result(10)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +135,7 @@ class Endpoint:
         self._thread.join(10)
 
     async def _serve(self, started: Future[int]) -> None:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=1 << 20)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=1 << 20, ssl=self._tls)
         started.set_result(server.sockets[0].getsockname()[1])
         await asyncio.wrap_future(self._stopping)
         server.close()

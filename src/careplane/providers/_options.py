@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -118,7 +119,14 @@ class Options:
     @property
     def ca_file(self) -> str:
         """Certificates to trust in place of the system's, as a PEM file."""
-        return self.file("ca_file")
+        path = self.file("ca_file")
+        if not path:
+            return ""
+        try:
+            ssl.create_default_context(cafile=path)
+        except (ssl.SSLError, OSError) as error:
+            raise SettingsError(f"{path} holds no certificates that can be read (PEM)", field="ca_file") from error
+        return path
 
     @property
     def timeouts(self) -> Timeouts:

@@ -1,9 +1,10 @@
 """Models: the providers and routes of an installation, from the gateway's file or from the plain settings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from careplane._shelf import load
+from careplane.errors import SettingsError
 from careplane.gateway.config import GatewayFile, default_routes, provider_settings, read_gateway_file
 from careplane.gateway.routing import LOCAL, Route, Routes, Target
 from careplane.providers import Provider
@@ -31,7 +32,7 @@ def open_models(settings: Settings, file: GatewayFile | None) -> tuple[Mapping[s
         "api_key": settings.secret("openai_api_key"),
         "timeout": settings.text("model_timeout_seconds"),
     }
-    provider: Provider = load("providers", name).open(given)
+    provider = _opened(name, given, lambda field: _PLAIN.get(field, field))
     target = Target(
         provider=name,
         model=provider.model,
@@ -45,10 +46,28 @@ def open_models(settings: Settings, file: GatewayFile | None) -> tuple[Mapping[s
 def open_file_models(file: GatewayFile) -> tuple[Mapping[str, Provider], Routes]:
     """The providers and routes of a gateway's file."""
     opened: dict[str, Provider] = {
-        name: load("providers", str(given["kind"])).open(provider_settings(name, given))
+        name: _opened(str(given["kind"]), provider_settings(name, given), f"providers.{name}.{{}}".format)
         for name, given in file.providers.items()
     }
     return opened, Routes(default_routes(file), deidentified_needs_baa=file.deidentified_needs_baa)
+
+
+_PLAIN = {"base_url": "openai_base_url", "model": "openai_model", "timeout": "model_timeout_seconds"}
+"""Settings of a provider, as the plain settings call them."""
+
+
+def _opened(kind: str, given: Mapping[str, str], called: Callable[[str], str]) -> Provider:
+    """A provider, opened; an error names the setting as whoever wrote it knows it.
+
+    Raises:
+        NotFound: no such item.
+        SettingsError: a setting is missing or wrong.
+    """
+    try:
+        provider: Provider = load("providers", kind).open(given)
+    except SettingsError as error:
+        raise SettingsError(error.message, file=error.file, field=called(error.field or "")) from error
+    return provider
 
 
 def model_region(settings: Settings) -> str:
