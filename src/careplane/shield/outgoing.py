@@ -51,6 +51,8 @@ def _place(text: str, span: Span) -> Place:
 
 def places_in_texts(texts: Sequence[str], find: Find) -> list[list[Place]]:
     """The same for many short texts, searched together."""
+    if not texts:
+        return []
     return [
         [_place(text, span) for span in spans]
         for text, spans in zip(texts, clipped(find(CUT.join(texts)), texts), strict=True)

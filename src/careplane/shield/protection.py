@@ -160,7 +160,7 @@ class Shield:
                 short.append(i)
         for i, places in zip(short, outgoing.places_in_texts([slots[i].text for i in short], self._find), strict=True):
             found[i] = places
-        self._check_structure([slot for slot in slots if slot.structure and slot.text])
+        self._check_structure([slot for slot in slots if slot.structure and slot.text not in structured.WIRE_WORDS])
         return found
 
     def _check_structure(self, slots: Sequence[Slot]) -> None:

@@ -15,6 +15,12 @@ from careplane.records import JSON
 
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 _STRUCTURE = frozenset({"role", "type", "model", "id", "tool_call_id", "call_id", "format", "$ref", "$schema", "$id"})
+WIRE_WORDS = frozenset(
+    {"", "system", "developer", "user", "assistant", "tool", "function", "text", "json_object", "json_schema", "object"}
+    | {"string", "number", "integer", "boolean", "array", "null", "auto", "none", "required", "input_text"}
+)
+"""What structure mostly says; words of the wire format, which need not be looked through."""
+
 _NAMED = frozenset({"function", "json_schema", "tool_choice", "custom"})
 """Objects whose ``name`` names code."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/#$-]*")
