@@ -42,8 +42,9 @@ packages:
 sync-demo: .venv
 	@$(UV) sync --quiet --locked --no-dev --inexact --extra sandbox --extra pdf
 
+# all extras but presidio, which is large and only needed where it is in use
 sync-all: .venv
-	@$(UV) sync --quiet --locked --all-extras
+	@$(UV) sync --quiet --locked --all-extras --no-extra presidio
 
 .venv: | $(UV)
 	@$(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv

@@ -5,7 +5,8 @@ import click
 from careplane.cli.json_lines import answer_lines, context_of, id_of, text_of
 from careplane.cli.shield_roundtrip import roundtrip
 from careplane.records import JSON
-from careplane.shield.detect import detector_for
+from careplane.shield.detect import Detectors
+from careplane.shield.presidio import presidio
 from careplane.shield.spans import Span
 
 
@@ -24,7 +25,9 @@ command.add_command(roundtrip)
 
 @command.command()
 @click.option("--input", "path", required=True, metavar="FILE", help="JSON lines; - is standard input.")
-def scan(path: str) -> None:
+@click.option("--no-tagger", is_flag=True, help="Leave the trained tagger out: chart and patterns alone.")
+@click.option("--detector", type=click.Choice(["presidio"]), multiple=True, help="Ask another detector as well.")
+def scan(path: str, no_tagger: bool, detector: tuple[str, ...]) -> None:
     """Say where identifiers are, one answer per line.
 
     A line of the input is {"id", "text", "context"}; context is a FHIR Bundle
@@ -36,10 +39,11 @@ def scan(path: str) -> None:
     Example:
       careplane shield scan --input texts.jsonl > found.jsonl
     """
+    detectors = Detectors(tagger=not no_tagger, more=[presidio() for _ in detector[:1]])
 
     def answer(line: JSON) -> JSON:
         ident, text = id_of(line), text_of(line)
-        spans = detector_for(context_of(line)).find(text)
+        spans = detectors.of(context_of(line)).find(text)
         return {"id": ident, "spans": [_printed(span) for span in spans]}
 
     answer_lines(path, answer)

@@ -5,7 +5,8 @@ patterns says which of them occur at all; only those are then searched for. Text
 nothing to convert and places in octets are places in the folded text.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -96,3 +97,20 @@ def find_patterns(folded: Folded, signs: Signs) -> Iterator[Span]:
             start += pattern.check(words, folded, start) if pattern.check is not None else 0
             if found.start(1) <= start < end:
                 yield Span(*folded.place(start, end), pattern.category, f"{pattern.category}:{words.lower()}")
+
+
+_AFTER_PLACE = re.compile(r"(?i),?[ ]?((?:last|this past|next) (?:week|month|weekend|night))\b")
+_BEFORE_PLACE = re.compile(r"(?i)\b((?:last|this past|next) (?:week|month|weekend|night)) (?:at|in|to) (?:the )?$")
+
+
+def relative_dates(text: str, found: Sequence[Span]) -> Iterator[Span]:
+    """``last week`` and the like, where it says when somebody was at a place: right after the place, or before it."""
+    for place in found:
+        if place.category != "GEO":
+            continue
+        after = _AFTER_PLACE.match(text, place.end)
+        if after:
+            yield Span(*after.span(1), "DATE", f"DATE:{after[1].lower()}")
+        before = _BEFORE_PLACE.search(text, max(0, place.start - 30), place.start)
+        if before:
+            yield Span(*before.span(1), "DATE", f"DATE:{before[1].lower()}")

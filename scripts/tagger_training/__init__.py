@@ -1,0 +1,1 @@
+"""What ``scripts/train-tagger`` is made of: corpora, invented variation, training."""
