@@ -185,6 +185,11 @@ def test_commands_compute_the_pseudonym(told: Ledger, home: Path, tmp_path: Path
     assert exports[0].facts["patient"] == told.pseudonym("Patient/456")
 
 
+def test_no_cell_is_taken_for_a_formula(ledger: Ledger, home: Path) -> None:
+    ledger.append("model_call", at=AT, app="a", facts={"provider": "p", "purpose": "=HYPERLINK(1)"})
+    assert ",'=HYPERLINK(1)," in _run(home, "disclosures")
+
+
 def test_no_name_and_no_reference_leaves(told: Ledger, home: Path) -> None:
     text = _run(home, "export") + _run(home, "export", "--format", "fhir") + _run(home, "disclosures")
     assert "Patient/123" not in text

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,6 +195,28 @@ def test_compressed_segments_read_and_verify_as_before(filled: Ledger) -> None:
     check_proof(prove_record(tree, 3, key, AT), key.public)
     _fill(filled, 20)
     assert verify(filled.folder, [head]).seq == 62
+
+
+def test_reading_goes_on_while_others_write_rotate_and_compress(filled: Ledger) -> None:
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            _fill(filled, 5)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        heads = []
+        for _ in range(8):
+            heads.append(anchor(filled, AT))
+            pack(filled.folder, filled.tail.segment)
+            seen = [record.seq for record in filled.records()]
+            assert seen == list(range(1, len(seen) + 1))
+            assert verify(filled.folder, heads).seq >= heads[-1].size
+    finally:
+        stop.set()
+        writer.join()
 
 
 @pytest.mark.parametrize(

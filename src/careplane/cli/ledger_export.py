@@ -109,8 +109,13 @@ def _csv(found: Iterable[Disclosure]) -> Iterator[str]:
     writer.writerow(names)
     yield line.text
     for one in found:
-        writer.writerow(one.at.isoformat() if name == "at" else getattr(one, name) for name in names)
+        writer.writerow(one.at.isoformat() if name == "at" else _cell(getattr(one, name)) for name in names)
         yield line.text
+
+
+def _cell(value: object) -> object:
+    """A value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")) else value
 
 
 def _query(ledger: Ledger, wanted: dict[str, str | None]) -> Query:

@@ -126,6 +126,10 @@ def _lines(folder: Path, tail: Tail) -> Iterator[list[bytes]]:
     for number in segment_numbers(folder):
         if number > tail.segment or (number == tail.segment and not tail.offset):
             return
-        with open_segment(folder, number) as file:
+        try:
+            file = open_segment(folder, number)
+        except FileNotFoundError:  # removed under the retention schedule since we looked
+            continue
+        with file:
             limit = tail.offset if number == tail.segment else None
             yield from blocks(file, limit, place_of(folder, number), Head())

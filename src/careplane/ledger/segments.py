@@ -190,6 +190,7 @@ def is_torn(rest: bytes) -> bool:
 
 
 def _keep_aside(path: Path, rest: bytes, offset: int) -> Path:
-    torn = path.with_name(f"{path.stem}-{offset}.torn")
+    names = (path.with_name(f"{path.stem}-{offset}{again}.torn") for again in ("", *(f"-{n}" for n in range(2, 1000))))
+    torn = next(name for name in names if not name.exists())
     write_durably(torn, rest)
     return torn
