@@ -207,7 +207,7 @@ class Aliases:
         out.append(text[at:cut])
         return "".join(out), cut
 
-    def passes(self, piece: str) -> bool:
+    def passes(self, piece: str, before: str) -> bool:
         """Whether a piece of a stream, before which nothing is held, holds nothing that is or may become a surrogate;
         quick, as most pieces are like that, and sometimes wrong in saying no."""
         lower = piece.lower()
@@ -215,7 +215,10 @@ class Aliases:
             return False
         if rewriting.SIGNS.search(piece) or (self.initials and piece[-3:] != lower[-3:]):
             return False
-        word = lower[lower.rfind(" ") + 1 :]
+        at = lower.rfind(" ") + 1
+        if not at and rewriting.SIGNS.search(before, max(0, len(before) - 12)):
+            return False  # the word may have begun with an escape
+        word = lower[at:]
         if word.isalnum():
             return word not in self.root.begins
         return not word or not (word[-1].isalnum() or (self.has_bare and '"' in word))
@@ -240,7 +243,7 @@ class Aliases:
             try:
                 one = reading.read()
             except _Undecided:
-                return found, reading.held_from()
+                return found, min(reading.held_from(), self._tail_open(text, done, as_json))
             if one is not None:
                 found.append(one)
                 done = one.end
@@ -280,18 +283,22 @@ class Aliases:
         if cut < size:
             reading = _Reading(self, text, cut, done, last=False, as_json=as_json)
             cut = reading.held_from() if reading.begins_word() else size
-        window = max(done, size - rewriting.OPEN_WINDOW)
-        signs = self.has_codes and rewriting.SIGNS.search(text, window)
-        opening = rewriting.TAIL_OPEN.search(text, window) if signs else None
-        if opening and opening.start() < cut:
-            cut = self.with_quote(text, opening.start(), done, as_json)
-        elif as_json and self.has_bare and text[-1] == '"':
+        cut = min(cut, self._tail_open(text, done, as_json))
+        if as_json and self.has_bare and text[-1] == '"':
             cut = min(cut, size - 1)
         if self.initials:
             initial = rewriting.TAIL_INITIAL.search(text, max(done, size - 4))
             if initial and initial.group(1) in self.initials:
                 cut = min(cut, initial.start())
         return cut
+
+    def _tail_open(self, text: str, done: int, as_json: bool) -> int:
+        """Where an opening bracket, an entity or an escape begins in which the text ends."""
+        window = max(done, len(text) - rewriting.OPEN_WINDOW)
+        if not rewriting.SIGNS.search(text, window):
+            return len(text)
+        opening = rewriting.TAIL_OPEN.search(text, window)
+        return self.with_quote(text, opening.start(), done, as_json) if opening else len(text)
 
     def _tail_head(self, text: str, lower: str, done: int) -> int:
         """Where the first token of a surrogate may have begun."""
@@ -544,7 +551,7 @@ class Restorer:
         """Take the next piece; what can be decided comes back restored."""
         if self._idle:
             return piece
-        if not self._held and piece and self._aliases.passes(piece):
+        if not self._held and piece and self._aliases.passes(piece, self._before):
             self._before = (self._before + piece)[-_CONTEXT:]
             return piece
         return self._restore(piece, last=False)
