@@ -38,6 +38,10 @@ _CUES = frozenset(
 )
 """Words that announce an identifier and are none."""
 _MONTHS = frozenset({form for forms in MONTHS for form in forms})
+_AFTER_VERBS = frozenset(
+    {"the", "a", "an", "your", "my", "his", "her", "this", "that", "these", "it", "any", "all", "no", "of", "up"}
+)
+"""After these a word that begins a sentence is a verb: ``Mark the date``."""
 _BEFORE_MONTHS = frozenset(
     {"in", "since", "until", "till", "of", "last", "next", "this", "early", "late", "mid", "during", "before", "after"}
 )
@@ -127,4 +131,6 @@ class Tokens:
         if before[-1] not in _SENTENCE_END:
             return not word.isupper() or len(word) < 2 or not before.isupper() or bool(flags & _ANY)
         after = self.written[i + 1] if i + 1 < len(self.written) else ""
+        if flags & _FREQUENT and after in _AFTER_VERBS:
+            return False
         return bool(flags & _NAME) or (after[:1].isupper() and after[1:2].islower())
