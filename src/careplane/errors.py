@@ -18,6 +18,7 @@
     │   └── UpstreamRejected  it does not accept this request (asking again will not help)
     ├── StoreError          the database did not answer: unreachable, locked, full or damaged
     ├── ShieldError         the PHI shield could not answer; nothing left (fail closed)
+    │   └── ChartError        the chart that came with a request is not FHIR, so whom to protect is unknown
     └── LedgerError         the audit record could not be made durable or does not verify
         └── LedgerBroken    verification failed; says at which record
 
@@ -175,6 +176,13 @@ class ShieldError(CareplaneError):
     """The shield could not protect a text, so the text did not leave."""
 
     status = 503
+
+
+class ChartError(ShieldError):
+    """The chart that came with a request is not FHIR, so the shield does not know whose identifiers to look for."""
+
+    exit_code = 2
+    status = 400
 
 
 class LedgerError(CareplaneError):

@@ -227,6 +227,18 @@ def test_a_wrong_parameter_is_named(client: OpenAI) -> None:
     assert caught.value.param == "input[0]"
 
 
+def test_what_cannot_be_kept_to_is_refused_before_a_model_is_paid(client: OpenAI, model: Obliging) -> None:
+    wrong: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "nothing"}}}
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="default", messages=user(), response_format=wrong)
+    assert caught.value.param == "response_format.json_schema.schema"
+    chart = {"context": {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "name": "Zeb"}}]}}
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="default", messages=user(), extra_body={"careplane": chart})
+    assert caught.value.param == "careplane.context"
+    assert model.seen == []
+
+
 def test_too_large_a_body(client: OpenAI, model: Obliging) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(model="default", messages=user("x" * (17 * 1024 * 1024)))

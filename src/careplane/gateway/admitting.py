@@ -12,7 +12,7 @@ from hashlib import blake2b
 import orjson
 from cachetools import LRUCache
 
-from careplane.errors import Refused
+from careplane.errors import InputError, Refused
 from careplane.gateway.routing import LOCAL, Target
 from careplane.governance.labels import RECIPIENTS, Recipient, check_chart, labels
 from careplane.records import JSON
@@ -24,7 +24,9 @@ from careplane.shield.guards import (
     Verdict,
     one_patient,
     quarantine,
+    schema_of,
 )
+from careplane.shield.guards.json_schema import compile_schema
 
 INJECTION_THRESHOLD = 0.5
 EVERY_TOOL = "*"
@@ -55,13 +57,14 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
     Raises:
         Refused: two patients, a tool that the app may not use, or (where the app says so) untrusted text that reads
             like an instruction.
-        InputError: a tool's schema is not one.
+        InputError: the schema of a tool or of the reply is not one.
     """
     if request.chart:
         verdict = _judged(request).one_patient
         if not verdict.allowed:
             raise Refused([verdict.text], "Send the chart of one patient.")
     tools = _tools(request)
+    _check_schema(request.body)
     data = list(_data(request))
     if not data:
         return Admitted(request.body, tools, None)
@@ -111,6 +114,17 @@ def check_consent(request: ModelRequest, targets: Sequence[Target], at: datetime
     consents = [resource for resource in request.chart if resource.get("resourceType") == "Consent"]
     recipient = Recipient(external=external, names=frozenset(RECIPIENTS[external]), purpose=request.policy.purpose)
     check_chart(request.chart, consents, recipient, at)
+
+
+def _check_schema(body: JSON) -> None:
+    """A schema that no reply can be held to is refused before a model is paid for one."""
+    _as_json, schema = schema_of(body.get("response_format"))
+    if schema is None:
+        return
+    try:
+        compile_schema(schema)
+    except InputError as error:
+        raise InputError(error.message, field="response_format.json_schema.schema") from error
 
 
 def _tools(request: ModelRequest) -> ToolPolicy | None:

@@ -30,6 +30,7 @@ from careplane.codecs.openai_chat import CHAT
 from careplane.codecs.responses import RESPONSES
 from careplane.errors import (
     CareplaneError,
+    ChartError,
     InputError,
     LimitReached,
     NotFound,
@@ -276,6 +277,8 @@ _CODES = {
 def problem(error: CareplaneError) -> Problem:
     """An error as a client of an API is to see it: our own words, never an upstream's."""
     param = error.field if isinstance(error, InputError) else None
+    if isinstance(error, ChartError):
+        param = "careplane.context"
     status, code, again = error.status, _CODES.get(error.status, ""), None
     if isinstance(error, LimitReached):
         code, again = error.code, error.retry_after

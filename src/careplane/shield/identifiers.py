@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from careplane.errors import ShieldError
+from careplane.errors import ChartError
 from careplane.records import JSON
 from careplane.shield import variants
 from careplane.shield.spans import Category
@@ -59,12 +59,12 @@ def known_identifiers(chart: Sequence[JSON]) -> tuple[Identifier, ...]:
     """The identifiers of all resources of a chart.
 
     Raises:
-        ShieldError: a resource is not of the shape that FHIR gives it; says where, and quotes no value.
+        ChartError: a resource is not of the shape that FHIR gives it; says where, and quotes no value.
     """
     found: list[Identifier] = []
     for i, resource in enumerate(chart):
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
-            raise ShieldError(f"Resource {i + 1} of the chart is not a FHIR resource, so nothing left.")
+            raise ChartError(f"Resource {i + 1} of the chart is not a FHIR resource, so nothing left.")
         found += _of_resource(f"{resource['resourceType']}{i}", _Element(resource, resource["resourceType"]))
     return tuple(identifier for identifier in found if identifier.variants)
 
@@ -108,8 +108,8 @@ class _Element:
             raise self._odd(field, "an object")
         return _Element(value or {}, f"{self._path}.{field}")
 
-    def _odd(self, field: str, wanted: str) -> ShieldError:
-        return ShieldError(f"The chart could not be read, so nothing left: {self._path}.{field} must be {wanted}.")
+    def _odd(self, field: str, wanted: str) -> ChartError:
+        return ChartError(f"The chart could not be read, so nothing left: {self._path}.{field} must be {wanted}.")
 
 
 def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
