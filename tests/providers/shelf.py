@@ -22,9 +22,9 @@ def wire(name: str) -> Wire:
     return cast(Wire, importlib.import_module(f"careplane.providers.{name}.tests.wire"))
 
 
-def marked(name: str) -> object:
-    """The parameter of a test for one item; the local model takes its time."""
-    return pytest.param(name, marks=pytest.mark.slow) if name == "local" else name
+def marked(name: str, *more: object) -> object:
+    """The parameters of a test for one item; the local model takes its time."""
+    return pytest.param(name, *more, marks=[pytest.mark.slow] if name == "local" else [])
 
 
 def request(text: str = "Please refill my lisinopril.", *, stream: bool = True, **body: object) -> ChatRequest:

@@ -79,6 +79,11 @@ def test_a_rejection_is_recognised_by_its_code(line: Line, code: str) -> None:
     assert error.code == (code if code.encode() in body or b"too long" in body else "invalid_request")
 
 
+def test_a_throttle_in_the_guise_of_a_bad_request(line: Line) -> None:
+    line.endpoint.failure = (400, "Rate exceeded", {"x-amzn-errortype": "ThrottlingException:http://internal/"})
+    failure(line, stream=False, kind=UpstreamBusy)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

@@ -10,10 +10,15 @@ import pytest
 from careplane import errors
 from careplane.providers import ChatRequest, Chunk, Provider
 
-from .shelf import FORMAT, INSIDE, ITEMS, PNG, calls, embed_request, marked, reasons, request, text, tool, wire
+from .shelf import FORMAT, INSIDE, ITEMS, PNG, REMOTE, calls, embed_request, marked, reasons, request, text, tool, wire
 
-pytestmark = pytest.mark.parametrize("item", [marked(name) for name in ITEMS])
-streamed = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+each = pytest.mark.parametrize("item", [marked(name) for name in ITEMS])
+both = pytest.mark.parametrize(
+    ("item", "stream"),
+    [marked(name, True) for name in ITEMS] + [marked(name, False) for name in REMOTE],
+    ids=lambda value: {True: "stream", False: "whole"}.get(value, value),
+)
+"""Streamed and whole: to items without an endpoint it is the same."""
 
 
 async def collect(provider: Provider, asked: ChatRequest) -> list[Chunk]:
@@ -34,7 +39,7 @@ def room(item: str) -> int:
     return 16 if item == "local" else 200
 
 
-@streamed
+@both
 def test_a_reply_is_text_and_then_one_reason(item: str, provider: Provider, stream: bool) -> None:
     chunks = ask(item, provider, request(stream=stream, max_tokens=room(item)))
     assert chunks
@@ -44,6 +49,7 @@ def test_a_reply_is_text_and_then_one_reason(item: str, provider: Provider, stre
     assert reason == "stop" or item == "local"
 
 
+@each
 def test_the_same_request_gets_the_same_reply(item: str, provider: Provider) -> None:
     first, second = (ask(item, provider, request(max_tokens=room(item))) for _ in range(2))
     assert first
@@ -51,7 +57,7 @@ def test_the_same_request_gets_the_same_reply(item: str, provider: Provider) -> 
     assert text(first) == text(second)
 
 
-@streamed
+@both
 def test_the_length_limit_holds_and_is_named(item: str, provider: Provider, stream: bool) -> None:
     chunks = ask(item, provider, request(stream=stream, max_tokens=5))
     assert chunks
@@ -59,7 +65,7 @@ def test_the_length_limit_holds_and_is_named(item: str, provider: Provider, stre
     assert reasons(chunks) == ["length"]
 
 
-@streamed
+@both
 def test_tokens_are_counted(item: str, provider: Provider, stream: bool) -> None:
     chunks = ask(item, provider, request(stream=stream, max_tokens=room(item)))
     assert chunks
@@ -69,7 +75,7 @@ def test_tokens_are_counted(item: str, provider: Provider, stream: bool) -> None
     assert (counted[-1].output_tokens or 0) > 0
 
 
-@streamed
+@both
 def test_tools_are_called_in_pieces_that_join_to_json(item: str, provider: Provider, stream: bool) -> None:
     tools = [tool("find_drug"), tool("find_dose")]
     chunks = ask(item, provider, request(stream=stream, tools=tools, tool_choice="required"), "tools")
@@ -84,13 +90,14 @@ def test_tools_are_called_in_pieces_that_join_to_json(item: str, provider: Provi
     assert reasons(chunks) == ["tool_calls"]
 
 
-@streamed
+@both
 def test_structured_output_is_json_of_the_schema(item: str, provider: Provider, stream: bool) -> None:
     chunks = ask(item, provider, request(stream=stream, response_format=FORMAT), "schema")
     if chunks is not None:
         assert isinstance(json.loads(text(chunks))["drug"], str)
 
 
+@each
 def test_an_image_is_taken(item: str, provider: Provider) -> None:
     url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -98,6 +105,7 @@ def test_an_image_is_taken(item: str, provider: Provider) -> None:
     assert chunks is None or text(chunks)
 
 
+@each
 def test_embeddings_are_one_vector_per_text_in_order(item: str, provider: Provider) -> None:
     assert (provider.embed is None) == ("embeddings" in wire(item).GAPS)
     if provider.embed is None:
@@ -115,6 +123,7 @@ def test_embeddings_are_one_vector_per_text_in_order(item: str, provider: Provid
     assert vectors[0] != vectors[1]
 
 
+@each
 def test_closing_early_is_clean(item: str, provider: Provider) -> None:
     async def first() -> str:
         chunks = provider.chat(request(max_tokens=room(item)))
@@ -128,17 +137,20 @@ def test_closing_early_is_clean(item: str, provider: Provider) -> None:
     assert asyncio.run(first())
 
 
+@each
 def test_a_provider_serves_several_loops(item: str, provider: Provider) -> None:
     for _ in range(2):
         assert asyncio.run(collect(provider, request(max_tokens=4)))
 
 
+@each
 def test_it_says_what_it_is(item: str, provider: Provider) -> None:
     assert provider.name == item
     assert provider.model
     assert provider.label
 
 
+@each
 def test_it_needs_no_upstream_to_be_opened_and_tells_what_is_missing(item: str, provider: Provider) -> None:
     if item in INSIDE:
         return

@@ -78,6 +78,18 @@ def test_azure_asks_with_a_client_secret_once_for_all(connect: Connect, tmp_path
     }
 
 
+def test_a_token_that_is_refused_is_not_used_again(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("careplane.providers._renewed._NEW_SECONDS", -1.0)
+    with stub(granting()) as tokens:
+        line = connect("azure_openai", **AZURE, authority=tokens.url, client_secret="s3cret")
+        line.endpoint.failure = (401, "revoked", {})
+        for stream in (True, False):
+            with pytest.raises(UpstreamRejected):
+                asyncio.run(collect(line.provider, request(stream=stream)))
+        sent = [headers["authorization"] for _, headers, _ in line.endpoint.raw]
+    assert sent == ["Bearer token-1", "Bearer token-2"]
+
+
 def test_azure_asks_with_a_federated_token_that_is_read_each_time(connect: Connect, tmp_path: Path) -> None:
     path = tmp_path / "federated"
     path.write_text("first")
@@ -339,6 +351,19 @@ def test_a_value_that_holds_is_used_while_it_cannot_be_renewed() -> None:
         assert await source.renewed.get() == 2
 
     asyncio.run(run())
+
+
+def test_a_refused_value_is_fetched_again_unless_it_is_new() -> None:
+    source = Source()
+
+    async def run() -> list[int]:
+        found = []
+        for source.now in (0.0, 10.0, 50.0):
+            found.append(await source.renewed.get())
+            source.renewed.forget()
+        return [*found, await source.renewed.get()]
+
+    assert asyncio.run(run()) == [1, 1, 1, 2]
 
 
 def test_one_fetch_serves_all_and_a_caller_that_leaves_does_not_stop_it() -> None:

@@ -33,10 +33,18 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a provider sends to, and how patiently."""
+    """How patiently a provider is asked, whom it trusts, and what to do when its endpoint refuses our credentials."""
 
     timeouts: Timeouts
     ca_file: str = ""
+    forget: Callable[[], None] | None = None
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The error for a status other than 200; credentials that were refused are not used again."""
+        error = refusal(status, headers, body[:_LONGEST_ERROR])
+        if self.forget is not None and isinstance(error, UpstreamRejected) and error.code == "authentication":
+            self.forget()
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ async def fetched(sending: Sending, target: Target, read: Callable[[bytes], T]) 
     """What a reply that comes in one piece says."""
     answer = await send(sending.url, sending.headers, sending.body, target.timeouts, ca_file=target.ca_file)
     if answer.status != 200:
-        raise refusal(answer.status, answer.headers, answer.body[:_LONGEST_ERROR])
+        raise target.refusal(answer.status, answer.headers, answer.body)
     try:
         return read(answer.body)
     except ValueError as error:
@@ -91,7 +99,7 @@ async def streamed(prepare: Prepare, target: Target, reader: Reader) -> AsyncGen
     async with stream(sending.url, sending.headers, sending.body, target.timeouts, ca_file=target.ca_file) as reply:
         pieces = reply.chunks()
         if reply.status != 200:
-            raise refusal(reply.status, reply.headers, await _start(pieces))
+            raise target.refusal(reply.status, reply.headers, await _start(pieces))
         begun = False
         while not reader.finished:
             piece = await (anext(pieces, None) if begun else _first(pieces, deadline))
@@ -119,7 +127,7 @@ async def _start(pieces: AsyncIterator[bytes]) -> bytes:
         found += piece
         if len(found) >= _LONGEST_ERROR:
             break
-    return found[:_LONGEST_ERROR]
+    return found
 
 
 async def _first(pieces: AsyncIterator[bytes], deadline: float) -> bytes | None:

@@ -32,6 +32,7 @@ _CODES = {
 }
 """Codes and types of errors of the providers, in lower case, and our word for them."""
 
+_THROTTLED = frozenset({"throttlingexception", "toomanyrequestsexception", "throttling"})
 _TOO_LONG = re.compile(
     r"maximum context length|prompt is too long|input is too long|too many input tokens|context window",
     re.IGNORECASE,
@@ -48,7 +49,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime 
     said = f"(HTTP {status})"
     if status in (408, 504):
         return UpstreamTimeout(f"The model endpoint timed out {said}.")
-    if status in (409, 429, 503, 529):
+    if status in (409, 429, 503, 529) or (status == 400 and _throttled(headers, body)):
         return UpstreamBusy(f"The model endpoint asks for patience {said}.", retry_after(headers, now))
     if status in (400, 401, 403, 404, 405, 413, 415, 422):
         code = _code(status, headers, body)
@@ -63,18 +64,31 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime 
 def _code(status: int, headers: Mapping[str, str], body: bytes) -> str:
     if status == 401:
         return "authentication"
-    try:
-        error = orjson.loads(body)
-    except ValueError:
-        error = None
-    named = [headers.get("x-amzn-errortype", "").partition(":")[0], *_words(error, ("code", "type", "__type"))]
-    for word in named:
-        known = _CODES.get(word.rpartition("#")[2].lower())
-        if known:
-            return known
+    error = _json(body)
+    known = next((_CODES[kind] for kind in _kinds(headers, error) if kind in _CODES), None)
+    if known is not None:
+        return known
     if status in (400, 413, 422) and any(_TOO_LONG.search(text) for text in _words(error, ("message", "Message"))):
         return "context_length_exceeded"
     return _BY_STATUS.get(status, "invalid_request")
+
+
+def _throttled(headers: Mapping[str, str], body: bytes) -> bool:
+    """Some services of AWS say so with status 400."""
+    return not _THROTTLED.isdisjoint(_kinds(headers, _json(body)))
+
+
+def _kinds(headers: Mapping[str, str], error: Any) -> list[str]:
+    """Codes and types of an error, inner ones first, in lower case and without namespaces."""
+    named = [headers.get("x-amzn-errortype", "").partition(":")[0], *_words(error, ("code", "type", "__type"))]
+    return [word.rpartition("#")[2].lower() for word in named]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return None
 
 
 def _words(error: Any, names: tuple[str, ...], depth: int = 0) -> Iterator[str]:

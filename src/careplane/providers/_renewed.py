@@ -10,6 +10,7 @@ from careplane.errors import UpstreamError
 
 T = TypeVar("T")
 _MARGIN_SECONDS = 300.0
+_NEW_SECONDS = 30.0
 _LIVES = 0.2
 """A value is renewed this part of its life before its end, at most the margin."""
 
@@ -25,6 +26,7 @@ class Renewed(Generic[T]):
         self._fetch = fetch
         self._clock = clock
         self._held: tuple[T, float, float] | None = None
+        self._since = 0.0
         self._flights: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[T]] = WeakKeyDictionary()
 
     async def get(self) -> T:
@@ -44,6 +46,11 @@ class Renewed(Generic[T]):
                 return held[0]
             raise
 
+    def forget(self) -> None:
+        """Somebody did not accept the value: fetch another at the next call, unless this one is new."""
+        if self._held is not None and self._clock() - self._since > _NEW_SECONDS:
+            self._held = None
+
     def _flight(self) -> asyncio.Task[T]:
         loop = asyncio.get_running_loop()
         flight = self._flights.get(loop)
@@ -54,7 +61,7 @@ class Renewed(Generic[T]):
 
     async def _renew(self) -> T:
         value, ends = await self._fetch()
-        now = self._clock()
+        now = self._since = self._clock()
         self._held = (value, ends, ends - min(_MARGIN_SECONDS, _LIVES * max(0.0, ends - now)))
         return value
 

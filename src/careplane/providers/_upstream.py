@@ -33,6 +33,9 @@ MAX_IDLE = 256
 """Idle connections kept per endpoint and event loop."""
 
 IDLE_SECONDS = 15.0
+_ALWAYS = "user-agent: careplane\r\naccept-encoding: identity\r\n"
+"""Some doors turn away callers without a name, and a compressed stream comes late."""
+
 _HIGH_WATER = 256 * 1024
 
 
@@ -421,5 +424,5 @@ def _head(method: str, path: str, origin: _Origin, headers: Mapping[str, str], b
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
         raise UpstreamError("A header of the request holds a line break, so it was not sent.")
-    head = f"{method} {path} HTTP/1.1\r\nhost: {origin.name}\r\n{lines}content-length: {len(body)}\r\n\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nhost: {origin.name}\r\n{_ALWAYS}{lines}content-length: {len(body)}\r\n\r\n"
     return head.encode("latin-1", "replace")

@@ -39,8 +39,8 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
     model = options.needed("model", "the name of the deployment")
     embed_model = options.text("embed_model")
     quirks = options.quirks
-    target = Target(options.timeouts, options.ca_file)
-    headers = _headers(options)
+    headers, forget = _headers(options)
+    target = Target(options.timeouts, options.ca_file, forget)
 
     def chat(request: ChatRequest) -> AsyncIterator[Chunk]:
         async def prepare() -> Sending:
@@ -80,7 +80,8 @@ def _address(options: Options) -> Callable[[str, str], str]:
     return lambda deployment, action: f"{base}/{segment(deployment)}/{action}?api-version={version}"
 
 
-def _headers(options: Options) -> Callable[[], Awaitable[Mapping[str, str]]]:
+def _headers(options: Options) -> tuple[Callable[[], Awaitable[Mapping[str, str]]], Callable[[], None] | None]:
+    """The headers that say who asks, and what to do when they are refused."""
     key = options.secret("api_key")
     if key:
         keyed = _JSON | {"api-key": key}
@@ -88,10 +89,10 @@ def _headers(options: Options) -> Callable[[], Awaitable[Mapping[str, str]]]:
         async def carried() -> Mapping[str, str]:
             return keyed
 
-        return carried
-    token = source(options)
+        return carried, None
+    tokens = source(options)
 
     async def granted() -> Mapping[str, str]:
-        return _JSON | {"Authorization": f"Bearer {await token()}"}
+        return _JSON | {"Authorization": f"Bearer {await tokens.get()}"}
 
-    return granted
+    return granted, tokens.forget

@@ -29,8 +29,6 @@ NAMES = {
     "metadata_url",
     "scope",
 }
-Source = Callable[[], Awaitable[str]]
-
 SCOPE = "https://cognitiveservices.azure.com/.default"
 _AUTHORITY = "https://login.microsoftonline.com"
 _INSTANCE = "http://169.254.169.254"
@@ -38,7 +36,7 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _QUICK = Timeouts(connect=3.0, first_byte=10.0, total=15.0)
 
 
-def source(options: Options) -> Source:
+def source(options: Options) -> Renewed[str]:
     """Tokens from the one way that the settings name, kept until shortly before they expire.
 
     Raises:
@@ -47,9 +45,9 @@ def source(options: Options) -> Source:
     scope = options.text("scope", SCOPE)
     ca_file = options.ca_file
     if options.flag("managed_identity", default=False):
-        return Renewed(_managed(options, scope.removesuffix("/.default"), ca_file)).get
+        return Renewed(_managed(options, scope.removesuffix("/.default"), ca_file))
     if options.text("tenant_id"):
-        return Renewed(_client(options, scope, ca_file)).get
+        return Renewed(_client(options, scope, ca_file))
     ways = "api_key, or tenant_id and client_id with client_secret or federated_token_path, or managed_identity"
     raise SettingsError(f"is missing: say who asks by one of {ways}", field="api_key")
 

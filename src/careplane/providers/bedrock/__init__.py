@@ -53,8 +53,8 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
     model = options.needed("model", "the model ID, inference profile or ARN")
     endpoint = options.url("endpoint", f"https://bedrock-runtime.{region}.amazonaws.com")
     embed_model = options.text("embed_model")
-    target = Target(options.timeouts, options.ca_file)
-    headers = _headers(options, region)
+    headers, forget = _headers(options, region)
+    target = Target(options.timeouts, options.ca_file, forget)
     extra = _guardrail(options)
 
     async def sending(name: str, action: str, body: bytes) -> Sending:
@@ -88,8 +88,8 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
     )
 
 
-def _headers(options: Options, region: str) -> Headers:
-    """How a request is made known as ours: by a bearer key, else by a signature."""
+def _headers(options: Options, region: str) -> tuple[Headers, Callable[[], None] | None]:
+    """How a request is made known as ours, by a bearer key, else by a signature; and what to do when it is refused."""
     key = options.secret("api_key")
     if key:
         bearer = _JSON | {"Authorization": f"Bearer {key}"}
@@ -97,14 +97,14 @@ def _headers(options: Options, region: str) -> Headers:
         async def carried(_url: str, _body: bytes) -> Mapping[str, str]:
             return bearer
 
-        return carried
+        return carried, None
     credentials = source(options, region)
     scope = Scope(region, "bedrock")
 
     async def proven(url: str, body: bytes) -> Mapping[str, str]:
-        return signed("POST", url, _JSON, body, await credentials(), scope, datetime.now(UTC))
+        return signed("POST", url, _JSON, body, await credentials.get(), scope, datetime.now(UTC))
 
-    return proven
+    return proven, credentials.forget
 
 
 def _guardrail(options: Options) -> JSON:

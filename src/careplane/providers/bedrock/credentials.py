@@ -7,6 +7,7 @@ and IMDS credential providers), and STS AssumeRoleWithWebIdentity. Nothing is re
 import configparser
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,18 @@ NAMES = {
     "instance_role",
     "metadata_url",
 }
-Source = Callable[[], Awaitable[Credentials]]
+
+
+Fetch = Callable[[], Awaitable[Credentials]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where credentials come from; ``forget`` is for temporary ones that were refused."""
+
+    get: Fetch
+    forget: Callable[[], None] | None = None
+
 
 _QUICK = Timeouts(connect=2.0, first_byte=5.0, total=10.0)
 _CONTAINER_HOSTS = ("169.254.170.2", "169.254.170.23", "fd00:ec2::23", "127.0.0.1", "::1", "localhost")
@@ -72,7 +84,7 @@ def _fixed(options: Options) -> Source:
     async def get() -> Credentials:
         return credentials
 
-    return get
+    return Source(get)
 
 
 def _from_file(options: Options) -> Source:
@@ -91,7 +103,7 @@ def _from_file(options: Options) -> Source:
             raise UpstreamError("The credentials file of this provider cannot be read any more.") from error
         return held[1]
 
-    return get
+    return Source(get)
 
 
 def read_profile(path: Path, profile: str) -> Credentials:
@@ -113,16 +125,17 @@ def read_profile(path: Path, profile: str) -> Credentials:
     return Credentials(key_id, secret, section.get("aws_session_token", ""))
 
 
-def _renewed(fetch: Callable[[], Awaitable[Credentials]]) -> Source:
+def _renewed(fetch: Fetch) -> Source:
     async def timed() -> tuple[Credentials, float]:
         credentials = await fetch()
         expires = credentials.expires or datetime.fromtimestamp(0, UTC)
         return credentials, expires.timestamp()
 
-    return Renewed(timed).get
+    renewed = Renewed(timed)
+    return Source(renewed.get, renewed.forget)
 
 
-def _container(options: Options) -> Source:
+def _container(options: Options) -> Fetch:
     url = options.text("credentials_url")
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _CONTAINER_HOSTS):
@@ -136,7 +149,7 @@ def _container(options: Options) -> Source:
     return fetch
 
 
-def _instance(url: str) -> Source:
+def _instance(url: str) -> Fetch:
     """IMDSv2: a session token first, then the name of the role, then its keys."""
     base = f"{url}/latest/meta-data/iam/security-credentials/"
 
@@ -150,7 +163,7 @@ def _instance(url: str) -> Source:
     return fetch
 
 
-def _web_identity(options: Options, region: str) -> Source:
+def _web_identity(options: Options, region: str) -> Fetch:
     role = options.text("role_arn")
     token_file = options.file("web_identity_token_path")
     if not token_file:
