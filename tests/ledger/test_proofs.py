@@ -244,6 +244,15 @@ def test_signing_key_is_private_and_made_once(filled: Ledger, home: Path) -> Non
     assert signing_key(filled, AT).public.id == signing_key(open_ledger(filled.folder), AT).public.id
     (record,) = filled.records(kind="ledger.signing_key_made")
     assert record.facts["key"] == signing_key(filled, AT).public.id
+    content = path.read_text()
+    path.unlink()
+    with pytest.raises(LedgerBroken, match="signing key is missing"):
+        signing_key(filled, AT)
+    path.write_text(content)
+    path.chmod(0o644)
+    with pytest.raises(LedgerError, match="chmod 600"):
+        signing_key(filled, AT)
+    path.chmod(0o600)
     path.write_text("no key\n")
     with pytest.raises(LedgerError, match="does not hold a signing key"):
         signing_key(filled, AT)

@@ -138,6 +138,15 @@ def test_disk_that_fails_every_write_refuses(ledger: Ledger) -> None:
     assert ledger.append("a", at=AT).seq == 1
 
 
+def test_disk_that_takes_writes_and_fails_the_sync_refuses(ledger: Ledger) -> None:
+    (ledger.folder / "000001.jsonl").symlink_to("/dev/null")
+    with pytest.raises(LedgerError, match="could not be made durable"):
+        ledger.append("a", at=AT)
+    (ledger.folder / "000001.jsonl").unlink()
+    assert ledger.append("a", at=AT).seq == 1
+    assert verify(ledger.folder).seq == 1
+
+
 def test_folder_in_the_place_of_a_segment_refuses(ledger: Ledger) -> None:
     (ledger.folder / "000001.jsonl").mkdir()
     with pytest.raises(LedgerError):

@@ -9,11 +9,13 @@ import click
 from careplane.cli.ledger_export import read_time
 from careplane.cli.ledger_folder import home_option, opened
 from careplane.errors import InputError
+from careplane.ledger import Ledger
 from careplane.ledger.holds import Hold, add_hold, holds, release_hold
 from careplane.ledger.proofs import encoded
 from careplane.ledger.retention import DEFAULT_YEARS, Removable, removable, remove, without_held, years_before
 
 _AGE = re.compile(r"([1-9]\d{0,3})([yd])")
+_PSEUDONYM = re.compile(r"[0-9a-f]{24}")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -114,11 +116,18 @@ def hold_add(
         datetime.now(UTC),
         run=run,
         app=app,
-        patient=ledger.pseudonym(f"Patient/{patient.removeprefix('Patient/')}") if patient else None,
+        patient=_pseudonym(ledger, patient) if patient else None,
         since=read_time(since, "--since"),
         until=read_time(until, "--until"),
     )
-    click.echo(json.dumps({"hold": made.id}) if as_json else f"Hold {made.id} is set.")
+    covered = sum(1 for _ in ledger.find(made.query))
+    told = f"Hold {made.id} is set; it covers {covered} records so far."
+    click.echo(json.dumps({"hold": made.id, "records": covered}) if as_json else told)
+
+
+def _pseudonym(ledger: Ledger, patient: str) -> str:
+    """That of a reference, with or without its type; one that is given already stays."""
+    return patient if _PSEUDONYM.fullmatch(patient) else ledger.pseudonym(f"Patient/{patient.removeprefix('Patient/')}")
 
 
 @hold.command("list")

@@ -3,24 +3,30 @@
 from datetime import datetime
 from pathlib import Path
 
-from careplane.errors import LedgerError
+from careplane.errors import LedgerBroken, LedgerError
 from careplane.ledger.journal import Ledger
 from careplane.ledger.proofs import TreeHead, encoded, sign_head
 from careplane.ledger.signing import SigningKey, make_signing_key, read_signing_key, signing_key_path
 from careplane.ledger.tree import Tree, build_tree
+
+KEY_MADE = "ledger.signing_key_made"
 
 
 def signing_key(ledger: Ledger, at: datetime) -> SigningKey:
     """The signing key of a ledger; made, and recorded, on first use.
 
     Raises:
-        LedgerError: it cannot be read or written.
+        LedgerError: it cannot be read or written, or is missing though it was made once.
     """
-    if signing_key_path(ledger.folder).exists():
+    path = signing_key_path(ledger.folder)
+    if path.exists():
         return read_signing_key(ledger.folder)
+    if next(ledger.records(kind=KEY_MADE), None) is not None or any(ledger.folder.glob("*.tree.json")):
+        what = "the signing key is missing. Restore it from your backup; what an earlier key signed needs it."
+        raise LedgerBroken(what, file=path)
     key = make_signing_key(ledger.folder)
     public = key.public.pem().splitlines()[1]
-    ledger.append("ledger.signing_key_made", at=at, facts={"key": key.public.id, "public": public})
+    ledger.append(KEY_MADE, at=at, facts={"key": key.public.id, "public": public})
     return key
 
 
