@@ -24,6 +24,7 @@ from careplane.ledger import Ledger, open_ledger
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Price, Provider, ToolDelta
 from careplane.records.app import DataPolicy, GuardRules
 from careplane.records.model import ModelReply, ModelRequest
+from careplane.shield.vault import open_vault
 from careplane.store import Store
 
 from .conftest import NOW, Site, clock, eventually, gateway_of
@@ -386,6 +387,25 @@ def test_embeddings_of_protected_texts(tmp_path: Path) -> None:
     assert usage.input_tokens == 7
     assert "Abernathy" not in " ".join(seen)
     assert kinds(ledger) == ["model_call"]
+
+
+def test_calls_of_one_conversation_share_their_surrogates(tmp_path: Path, sqlite_store: Store) -> None:
+    seen: list[str] = []
+
+    async def chat(request: ChatRequest) -> AsyncIterator[Chunk]:
+        seen.append(request.messages[-1].content)
+        yield Chunk(text=request.messages[-1].content, finish_reason="stop")
+
+    vault = open_vault(sqlite_store, tmp_path, lambda: datetime.now(UTC))
+    workers = [
+        gateway_of({"default": Provider("p", "m", chat)}, open_ledger(tmp_path / f"home{i}" / "ledger"), Parts(vault=vault))
+        for i in range(2)
+    ]
+    for gateway, conversation in ((workers[0], "c1"), (workers[1], "c1"), (workers[1], "c2")):
+        (reply,) = complete(gateway, asked("Call Dr. Abernathy", conversation=conversation))
+        assert reply.text == "Call Dr. Abernathy"
+    assert seen[0] == seen[1] != seen[2]
+    assert "Abernathy" not in "".join(seen)
 
 
 # ---- limits and budgets

@@ -21,7 +21,8 @@ class Options(Record, frozen=True):
     """Careplane's own part of a request: ``{"careplane": {...}}`` in the body.
 
     ``context`` are the resources of a FHIR Bundle whose identifiers are known; ``patient`` and ``encounter`` are
-    references (``Patient/123``); ``untrusted`` are positions in ``Asked.body["messages"]`` that hold text of others;
+    references (``Patient/123``); calls of one ``conversation`` share their surrogates; ``untrusted`` are positions in
+    ``Asked.body["messages"]`` that hold text of others;
     ``cache`` allows an exact-match answer from the cache.
     """
 
@@ -30,6 +31,7 @@ class Options(Record, frozen=True):
     encounter: str | None = None
     purpose: str | None = None
     site: str | None = None
+    conversation: str | None = None
     untrusted: tuple[int, ...] = ()
     cache: bool = False
 

@@ -69,5 +69,6 @@ CHECKS: dict[str, fields.Check] = {
     "purpose": _word,
     "site": _word,
     "untrusted": _untrusted,
+    "conversation": _word,
     "cache": fields.flag,
 }

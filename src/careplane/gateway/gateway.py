@@ -46,6 +46,8 @@ from careplane.providers import Provider
 from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ModelReply, ModelRequest, Price, Usage
 from careplane.shield import Protected, Shield
 from careplane.shield.guards import schema_of
+from careplane.shield.surrogates import SurrogateMap
+from careplane.shield.vault import Vault
 
 log = logging.getLogger("careplane.gateway")
 _INSIDE = Price(source="runs inside this installation")
@@ -66,6 +68,7 @@ class Parts:
     limits: Limits | None = None
     budgets: Budgets | None = None
     cache: ReplyCache | None = None
+    vault: Vault | None = None
 
 
 class Gateway:
@@ -238,6 +241,8 @@ class Gateway:
         return held
 
     async def _protected(self, request: ModelRequest, admitted: Admitted, inputs: tuple[str, ...] | None) -> Protected:
+        if request.conversation is not None and self.parts.vault is not None:
+            return await anyio.to_thread.run_sync(self._in_conversation, self.parts.vault, request, admitted, inputs)
         policy = request.policy
         shield = Shield(request.chart, policy.phi, policy.surrogates, dates=policy.dates)
         if inputs is not None:
@@ -245,6 +250,20 @@ class Gateway:
         if characters(admitted.body) > INLINE_CHARACTERS:
             return await anyio.to_thread.run_sync(shield.request, admitted.body)
         return shield.request(admitted.body)
+
+    def _in_conversation(
+        self, vault: Vault, request: ModelRequest, admitted: Admitted, inputs: tuple[str, ...] | None
+    ) -> Protected:
+        """The same with the surrogates of the calls before, which other workers may have served."""
+        policy = request.policy
+
+        def protect(table: SurrogateMap) -> Protected:
+            shield = Shield(request.chart, policy.phi, policy.surrogates, dates=policy.dates, known=table)
+            return shield.request(admitted.body) if inputs is None else shield.texts(inputs)
+
+        name = f"{request.app}/{request.patient or '-'}/{request.conversation}"
+        realistic, shifted = policy.surrogates == "realistic", policy.dates == "shifted"
+        return vault.update(name, protect, realistic=realistic, shifted=shifted)
 
     def _call(
         self,

@@ -341,6 +341,7 @@ def _request(
         patient=options.patient,
         encounter=options.encounter,
         purpose=options.purpose,
+        conversation=options.conversation,
         chart=options.context,
         untrusted=options.untrusted,
         cache=options.cache and entitled.cache,

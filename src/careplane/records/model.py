@@ -27,7 +27,7 @@ class ModelRequest(Record, frozen=True):
     resources whose identifiers the shield looks for by name; ``patient`` is the one patient whose data the request may
     hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital, ``untrusted`` the positions of
     messages that are quoted from others, ``cache`` whether the client takes an answer that the same words got before,
-    ``size`` the bytes that it came in (0: not known).
+    ``conversation`` the calls that share their surrogates, ``size`` the bytes that it came in (0: not known).
     """
 
     id: str
@@ -44,6 +44,7 @@ class ModelRequest(Record, frozen=True):
     patient: str | None = None
     encounter: str | None = None
     purpose: str | None = None
+    conversation: str | None = None
     chart: tuple[JSON, ...] = ()
     untrusted: tuple[int, ...] = ()
     cache: bool = False

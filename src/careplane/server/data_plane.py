@@ -70,7 +70,7 @@ def open_plane(path: Path, settings: Settings) -> Plane:
     site_apps = Path(settings.text("apps_path"))
     standing = Standing(store, partial(_entitle, file, routes, store, site_apps, clock))
     standing.start()
-    opened = open_parts(file, store, ledger, standing, settings.text("timezone"))
+    opened = open_parts(file, store, ledger, standing, settings)
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     listener = bind(file.host, file.port)
     keys = {name: _key(store, name, app.key_env, app.key_file) for name, app in file.apps.items()}

@@ -1,9 +1,16 @@
 """What a gateway is made of besides its models: limits, budgets, cache, prices, telemetry."""
 
+import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import anyio
+import anyio.to_thread
+
+from careplane.errors import StoreError
 from careplane.gateway import Parts, Standing, Telemetry
 from careplane.gateway.allowances import Allowances
 from careplane.gateway.cache import ReplyCache
@@ -11,7 +18,12 @@ from careplane.gateway.config import GatewayFile
 from careplane.gateway.prices import with_site
 from careplane.gateway.telemetry import open_tracer
 from careplane.ledger import Ledger
+from careplane.settings import Settings
+from careplane.shield.vault import open_vault
 from careplane.store import Store
+
+PURGE_SECONDS = 3600.0
+log = logging.getLogger("careplane.gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +34,19 @@ class OpenParts:
     allowances: Allowances | None = None
 
     async def tend(self) -> None:
-        """Runs beside the gateway until it is cancelled."""
-        if self.allowances is not None:
-            await self.allowances.tend()
+        """Runs beside the gateway until it is cancelled: budgets are told, maps that have expired are deleted."""
+        async with anyio.create_task_group() as group:
+            if self.allowances is not None:
+                group.start_soon(self.allowances.tend)
+            group.start_soon(self._purge)
+
+    async def _purge(self) -> None:
+        while self.parts.vault is not None:
+            try:
+                await anyio.to_thread.run_sync(self.parts.vault.purge)
+            except StoreError:
+                log.warning("expired maps could not be deleted; trying again")
+            await anyio.sleep(PURGE_SECONDS)
 
     def close(self) -> None:
         """Give back what is leased, and send the spans that wait."""
@@ -33,16 +55,19 @@ class OpenParts:
         self.parts.telemetry.close()
 
 
-def open_parts(file: GatewayFile | None, store: Store, ledger: Ledger, standing: Standing, timezone: str) -> OpenParts:
+def open_parts(
+    file: GatewayFile | None, store: Store, ledger: Ledger, standing: Standing, settings: Settings
+) -> OpenParts:
     """The parts of a gateway. Without a file nothing is limited and nothing is kept from before.
 
     Raises:
         DataError: the site's price file does not hold.
         MissingExtra: traces are asked for without the extra ``telemetry``.
     """
+    vault = open_vault(store, settings.home, partial(datetime.now, UTC))
     if file is None:
-        return OpenParts(Parts(stops=standing.stops))
-    allowances = Allowances(store, ledger, timezone=ZoneInfo(timezone))
+        return OpenParts(Parts(stops=standing.stops, vault=vault))
+    allowances = Allowances(store, ledger, timezone=ZoneInfo(settings.text("timezone")))
     allowances.apply(file.limits, file.budgets)
     parts = Parts(
         prices=with_site(Path(file.price_file) if file.price_file else None),
@@ -50,6 +75,7 @@ def open_parts(file: GatewayFile | None, store: Store, ledger: Ledger, standing:
         stops=standing.stops,
         limits=allowances.limits,
         budgets=allowances.budgets,
+        vault=vault,
         cache=ReplyCache(file.cache_bytes, file.cache_seconds) if file.cache_bytes else None,
     )
     return OpenParts(parts, allowances)

@@ -109,7 +109,7 @@ def open_platform(
     providers, routes = open_models(settings, file)
     standing = Standing(store, partial(entitle, store, apps, partial(region_of, routes), clock))
     standing.start()
-    opened = open_parts(file, store, ledger, standing, settings.text("timezone"))
+    opened = open_parts(file, store, ledger, standing, settings)
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     connector = fhir or open_fhir(settings)
     gates = (partial(_training_gate, store),)
