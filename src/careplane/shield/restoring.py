@@ -106,13 +106,13 @@ class _Node:
         after = lower[end]
         if after == " ":
             after = lower[end + 1]
-        if after.isalpha() and after not in self.ahead:  # most words end here
+        if after.isalpha() and after not in self.ahead and after not in "ni":  # most words end here
             return False
         next_at = self.joint.whole.match(text, end).end()  # type: ignore[union-attr] # it matches the empty text
         return (
             next_at == len(text)
             or lower[next_at] in self.ahead
-            or (lower[next_at] in "&%\\u" or lower[next_at] > "\x7f")
+            or (lower[next_at] in "&%\\uxni" or lower[next_at] > "\x7f")
         )
 
     def step(self, token: str) -> "_Node | None":
@@ -350,6 +350,7 @@ class _Reading:
         if closed is None:
             self._bracket = None
             self.begin = self._start
+            end = self._balanced(end)
             if not self.begins_word() or not (plural or self._ends_word(end, node)):
                 return None
             return self._with_initial(node, end)
@@ -437,6 +438,15 @@ class _Reading:
         if not self._last and len(text) - end < 12 and (end == len(text) or joint.cut.match(text, at)):
             raise _Undecided
         return end
+
+    def _balanced(self, end: int) -> int:
+        """The end with a bracket that was opened within: ``NAME [417]``."""
+        text = self._text
+        inside = text[self._start : end]
+        closing = "]" if inside.count("[") > inside.count("]") else ")" if inside.count("(") > inside.count(")") else ""
+        if closing and end == len(text) and not self._last:
+            raise _Undecided
+        return end + 1 if closing and text.startswith(closing, end) else end
 
     def _closed(self, end: int) -> int | None:
         """The end of the closing bracket, if there is one."""

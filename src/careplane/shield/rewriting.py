@@ -15,7 +15,7 @@ _ENTITY = r"&(?:nbsp|shy|hyphen|dash|ndash|mdash|minus|lowbar|num|zwn?j|e[nm]sp|
 _ESCAPE = r"\\u(?:0020|002d|005f|00a0|00ad|201[0-5]|200[b-f]|202f|2212|2060|feff)|\\[nrt]"
 _URL = r"%(?:20|23|2d|5f|c2%a0)"
 _UNIT = rf"{_ENTITY}|{_ESCAPE}|{_URL}|[\s{_HYPHENS}{_EMPHASIS}{INVISIBLE}+\\]"
-_CUT = r"(?:&(?:\#x?[0-9a-f]{0,5}|[a-z]{0,6})|%[0-9a-f%]{0,4}|\\{1,2}(?:u[0-9a-f]{0,4})?)"
+_CUT = r"(?:&(?:\#x?[0-9a-f]{0,5}|[a-z]{0,6})|%[0-9a-f%]{0,4}|\\{1,2}(?:[ux][0-9a-f]{0,4})?)"
 """The beginning of an entity or an escape, where a text ends inside of it."""
 
 
@@ -50,12 +50,13 @@ class Joint:
     cut: re.Pattern[str]
 
 
-def _joint(first: str, unit: str, most: int) -> Joint:
+def _joint(first: str, unit: str, most: int, word: str = "", begun: str = "") -> Joint:
     body = rf"{first}(?:{unit}){{0,{most}}}"
-    return Joint(_compile(body), _compile(rf"{body}{_CUT}\Z"))
+    whole = rf"{body}(?:{word}(?:{unit}){{0,3}})?" if word else body
+    return Joint(_compile(whole), _compile(rf"{whole}{_CUT}\Z|{body}{begun}\Z" if begun else rf"{whole}{_CUT}\Z"))
 
 
-CODE = _joint("", rf"{_UNIT}|[.,:/|()@=\#]", 6)
+CODE = _joint("", rf"{_UNIT}|[.,:/|()\[\]@=\#]", 6, r"(?:no|nr|id)\b\.?", "[ni]")
 """Within a code, a phone or a record number."""
 NAME = _joint(",?", _UNIT, 4)
 """Within a name: also ``Last, First``."""
@@ -79,8 +80,8 @@ class Bracket:
 
 _FAMILIES: tuple[tuple[str, str], ...] = (
     (
-        r"\[|\uff3b|\u3010|\u3014|&(?:\#0*91|\#x0*5b|lsqb|lbrack);|%5b|\\u005b|\\uff3b",
-        r"\]|\uff3d|\u3011|\u3015|&(?:\#0*93|\#x0*5d|rsqb|rbrack);|%5d|\\u005d|\\uff3d",
+        r"\[|\uff3b|\u3010|\u3014|&(?:\#0*91|\#x0*5b|lsqb|lbrack);|%5b|\\u005b|\\uff3b|\\x5b",
+        r"\]|\uff3d|\u3011|\u3015|&(?:\#0*93|\#x0*5d|rsqb|rbrack);|%5d|\\u005d|\\uff3d|\\x5d",
     ),
     (r"\(|\uff08|&(?:\#0*40|\#x0*28|lpar);|%28|\\u0028", r"\)|\uff09|&(?:\#0*41|\#x0*29|rpar);|%29|\\u0029"),
     (
