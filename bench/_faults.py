@@ -23,7 +23,7 @@ import _bodies
 import _careplane
 import _proc
 import _upstream
-from _load import Reply, ask_each, wrk
+from _load import Reply, ask_each, median, wrk
 from _parts import UPSTREAM_CORE
 from _targets import Maker, end, free_port, live_upstream, running, start, static_upstream
 
@@ -36,37 +36,41 @@ Found = dict[str, Any]
 
 
 def crash(make: Maker, folder: Path, kills: int) -> Found:
-    """kill -9 under load, again and again: every reply that a client saw is in the ledger, and the ledger verifies."""
+    """kill -9 under load, again and again: every reply that a client saw is in the ledger, and the ledger verifies.
+
+    A restart is the median time from the start to the first reply, where there is something to recover.
+    """
     port = free_port()
     upstream = static_upstream(folder, port, _upstream.completion(_upstream.reply_text()))
     seen: set[str] = set()
     statuses: Counter[int] = Counter()
-    restarts = []
+    restarts: list[float] = []
+    answered = threading.Event()
 
     def check(_: bytes, reply: Reply) -> None:
         statuses[reply.status] += 1
         if reply.status == 200:
             seen.add(_careplane.ident(reply))
+            answered.set()
 
     with running(upstream, folder, UPSTREAM_CORE):
         target = make(folder, port)
         asked = target.asked(_bodies.chat())
         for _ in range(kills):
+            answered.clear()
             began = time.monotonic()
-            process = start(target, folder)
-            restarts.append(time.monotonic() - began)
-            timer = threading.Timer(random.uniform(0.3, 1.2), end, (process, signal.SIGKILL))
-            timer.start()
+            killer = threading.Thread(target=_kill_soon, args=(start(target, folder), answered, began, restarts))
+            killer.start()
             asyncio.run(ask_each(asked, lambda: asked.body, check, CONNECTIONS))
-            timer.join()
-        began = time.monotonic()
+            killer.join()
         end(start(target, folder))
     kept = _careplane.recorded(folder)
     lost = seen - kept
     verified, proof = _careplane.verified(folder)
-    restart = max(restarts[1:], default=0.0)
+    restart = median(restarts[1:] or restarts)
     told = (
-        f"{len(seen)} replies seen over {kills} kills, {len(lost)} not in the ledger; {proof}; restart {restart:.2f} s"
+        f"answers by status {dict(statuses)} over {kills} kills, {len(lost)} of {len(seen)} seen replies not recorded; "
+        f"{proof}; first reply {restart:.2f} s after a start"
     )
     ok = bool(seen) and not lost and verified and restart < RESTART_S
     return {
@@ -77,6 +81,14 @@ def crash(make: Maker, folder: Path, kills: int) -> Found:
         "kills": kills,
         "restart_s": round(restart, 2),
     }
+
+
+def _kill_soon(process: subprocess.Popen[bytes], answered: threading.Event, began: float, took: list[float]) -> None:
+    """kill -9 a little after the first reply; keep how long that took from the start."""
+    answered.wait(20)
+    took.append(time.monotonic() - began)
+    time.sleep(random.uniform(0.2, 1.2))
+    end(process, signal.SIGKILL)
 
 
 def full(make: Maker, folder: Path) -> Found:
@@ -218,7 +230,7 @@ def wrong_with(body: bytes, reply: Reply) -> str | None:
     """What is wrong with the reply to a body that carries a canary; None when it carries that one and no other."""
     own = CANARY.findall(body.decode())[0]
     if reply.status != 200:
-        return f"status {reply.status}"
+        return f"status {reply.status} {_code(reply)}".strip()
     text = said(reply)
     if not text:
         return "empty"
@@ -226,6 +238,14 @@ def wrong_with(body: bytes, reply: Reply) -> str | None:
     if carried - {own}:
         return "crossed"
     return None if carried else "own one missing"
+
+
+def _code(reply: Reply) -> str:
+    """The code of an error in the API's shape; empty where there is none."""
+    try:
+        return str(json.loads(reply.body)["error"]["code"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def said(reply: Reply) -> str:
