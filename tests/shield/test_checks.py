@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from careplane.records.app import Output
 from careplane.records.run import Finding, Source
 from careplane.shield.checks import CHECKS, Checked, run_checks, sentences
-from careplane.shield.red_flags import red_flag
-from careplane.shield.safety import strip_links
+from careplane.shield.guards.crisis import red_flag
 
 CASES = json.loads((Path(__file__).parent / "labelled.json").read_text(encoding="utf-8"))
 SOURCES = tuple(
@@ -56,10 +55,6 @@ def test_length_grade_and_phrases() -> None:
 def test_easy_text_passes_the_reading_grade() -> None:
     text = "We got your note. We will send the pills to the shop on your street. Please call us if you feel worse. " * 2
     assert not findings(text, citations="none", max_reading_grade=6.0)
-
-
-def test_links_are_stripped() -> None:
-    assert strip_links("see ![x](http://a.b/c?d) or https://e.f now") == "see (link removed) or (link removed) now"
 
 
 def test_findings_come_gravest_first_and_say_where() -> None:
@@ -137,4 +132,5 @@ def test_finding_quotes_the_message_in_its_own_words() -> None:
     found = findings("We will call you.", "Tengo presión\nen el pecho.", citations="none")
     assert [f.text for f in found if f.check == "urgent"] == [
         "The message mentions “presión en el pecho”, but the draft does not direct the patient to urgent care."
+        " Call the patient now; if there is no answer, send help (911)."
     ]

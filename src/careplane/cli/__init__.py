@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "settings": "Show every setting, its value and where it came from.",
     "user": "Console accounts: add, list, disable, link.",
     "key": "Gateway keys of apps: issue, list, revoke.",
+    "guard": "The guards: what speaks to the model in texts of your own.",
     "stop": "The kill switch: stop an app, a site or a version.",
     "plan": "Evaluation plans: list, show, lock, analyse.",
 }

@@ -1,14 +1,16 @@
 """The output checks that every draft passes before a reviewer sees it, by name.
 
 A check is one function, :data:`Check`; it flags for the reviewer and never rewrites. What each was measured to catch is
-in ``README.md`` of this folder.
+in the README of its folder under ``guards``.
 """
 
 from collections.abc import Mapping
 
 from careplane.records.run import Finding
-from careplane.shield import form, grounding, safety
 from careplane.shield.checked import Check, Checked, sentences
+from careplane.shield.guards import advice, crisis, form, grounding, leftovers
+from careplane.shield.guards.injection import check as injected
+from careplane.shield.guards.links import check as linked
 
 CHECKS: Mapping[str, Check] = {
     "empty": form.empty,
@@ -22,11 +24,14 @@ CHECKS: Mapping[str, Check] = {
     "drugs": grounding.drugs,
     "laterality": grounding.laterality,
     "negation": grounding.negation,
-    "urgent": safety.urgent,
-    "surrogates": safety.surrogates,
-    "links": safety.links,
-    "echo": safety.echo,
-    "injection": safety.injection,
+    "allergies": grounding.allergies,
+    "urgent": crisis.urgent,
+    "crisis": crisis.crisis,
+    "advice": advice.advice,
+    "surrogates": leftovers.surrogates,
+    "links": linked.links,
+    "echo": leftovers.echo,
+    "injection": injected.injection,
 }
 _ORDER = {"critical": 0, "caution": 1, "info": 2}
 

@@ -4,11 +4,13 @@ Two kinds, never to be confused:
 
 - **boundaries** hold whatever the model was told: :func:`quarantine`, :class:`ToolPolicy`, :class:`PatientScope` and
   :func:`one_patient`, :class:`LinkStripper`, :func:`validate_output`;
-- **signals** tell a person what to look at and may be wrong.
+- **signals** tell a person what to look at and may be wrong: :func:`injection_score`, and the output checks of
+  :mod:`careplane.shield.checks` (grounding, crisis, advice, form, leftovers).
 
 All are pure functions of what they are given: no I/O, no clock, no settings.
 """
 
+from careplane.shield.guards.injection import injection_score
 from careplane.shield.guards.links import LinkStripper, strip_links
 from careplane.shield.guards.output_schema import schema_of, validate_output
 from careplane.shield.guards.patient import PatientScope, one_patient
@@ -26,6 +28,7 @@ __all__ = [
     "ToolStream",
     "Untrusted",
     "Verdict",
+    "injection_score",
     "neutralise",
     "one_patient",
     "quarantine",

@@ -4,11 +4,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SPANISH = {"ene": 1, "abr": 4, "ago": 8, "dic": 12}
 _MONTHS = {name: i for i, name in enumerate(_ENGLISH, start=1)} | _SPANISH
-_MONTH = r"(?P<{0}>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]*)\.?"
+_MONTH = (
+    r"(?P<{0}>jan(?:uary)?|feb(?:ruary|rero)?|mar(?:ch|zo)?|apr(?:il)?|mayo?|june?|junio|july?|julio|aug(?:ust)?"
+    r"|sept?(?:ember|iembre)?|oct(?:ober|ubre)?|nov(?:ember|iembre)?|dec(?:ember)?|ene(?:ro)?|abr(?:il)?|ago(?:sto)?"
+    r"|dic(?:iembre)?)\b\.?"
+)
 _DATES = tuple(
     re.compile(pattern, re.I)
     for pattern in (
@@ -51,24 +56,36 @@ class Day:
         return all(a is None or b is None or a == b for a, b in pairs)
 
 
-def dates_in(text: str) -> list[tuple[Day, str]]:
+@lru_cache(maxsize=256)
+def dates_in(text: str) -> tuple[tuple[Day, str], ...]:
     """The dates of a text with the words that say them, month first in slashed dates (US)."""
-    return [(_day(found), found.group()) for found in _date_matches(text)]
+    return tuple((_day(found), found.group()) for found in _date_matches(text))
 
 
-def quantities_in(text: str) -> list[Quantity]:
+@lru_cache(maxsize=256)
+def quantities_in(text: str) -> tuple[Quantity, ...]:
     """The numbers of a text outside its dates; ``1,200.50`` is 1200.5 and list markers (``1.``) are left out."""
     for found in _date_matches(text):
         text = text.replace(found.group(), " ", 1)
     text = re.sub(r"^\s*\d{1,2}[.)]\s", " ", text)
-    return [
+    return tuple(
         Quantity(
             Decimal(found["value"].replace(",", "")).normalize(),
             (found["unit"] or "").lower().rstrip("s").replace("µg", "mcg"),
             found.group().strip(),
         )
         for found in _NUMBER.finditer(text)
-    ]
+    )
+
+
+_MASS = {"mcg": Decimal(1), "mg": Decimal(1_000), "g": Decimal(1_000_000), "kg": Decimal(1_000_000_000)}
+
+
+def same_mass(said: Quantity, known: Quantity) -> bool:
+    """Whether two masses are the same in other units (0.5 g and 500 mg)."""
+    if said.unit not in _MASS or known.unit not in _MASS:
+        return False
+    return said.value * _MASS[said.unit] == known.value * _MASS[known.unit]
 
 
 def same_value(said: Decimal, known: Decimal) -> bool:
