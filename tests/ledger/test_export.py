@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -181,8 +183,20 @@ def test_commands_compute_the_pseudonym(told: Ledger, home: Path, tmp_path: Path
     assert len(_run(home, "disclosures", "--json", "--policy", "limited").splitlines()) == 2
     _run(home, "export", "--since", "yesterday", code=1)
     exports = list(told.records(kind="ledger.exported"))
-    assert [record.facts["records"] for record in exports] == [5, 6, 2, 1, 2]
+    assert [record.facts["lines"] for record in exports] == [5, 6, 2, 2, 2]
     assert exports[0].facts["patient"] == told.pseudonym("Patient/456")
+
+
+def test_a_look_that_is_broken_off_is_recorded(told: Ledger, home: Path) -> None:
+    for number in range(300):
+        told.append("model_call", at=AT, run="run-0", app="a", facts={"n": number, "text": "x" * 200})
+    command = [sys.executable, "-m", "careplane", "ledger", "export", "--patient", "123", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        reader.stdout.close()
+    (record,) = told.records(kind="ledger.exported")
+    assert record.facts["patient"] == told.pseudonym("Patient/123")
 
 
 def test_no_cell_is_taken_for_a_formula(ledger: Ledger, home: Path) -> None:

@@ -1,9 +1,10 @@
 """``careplane ledger``: verify the audit chain, show records; its other commands stand in files beside this one."""
 
+import contextlib
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -57,11 +58,8 @@ def verify(home: str | None, anchors: tuple[Path, ...], public_key: Path | None,
     heads = [head for path in anchors for head in read_heads(path)]
     key = read_public_key(public_key) if public_key else None
     try:
-        with click.progressbar(
-            length=0, label="Verifying", file=sys.stderr, hidden=as_json or not sys.stderr.isatty(), show_eta=False,
-            show_percent=False, show_pos=True,
-        ) as bar:  # fmt: skip
-            head = verify_chain(folder, heads, key, bar.update)
+        with _progress(shown=not as_json and sys.stderr.isatty()) as told:
+            head = verify_chain(folder, heads, key, told)
     except LedgerBroken as error:
         if not as_json:
             raise
@@ -69,6 +67,21 @@ def verify(home: str | None, anchors: tuple[Path, ...], public_key: Path | None,
         click.echo(json.dumps({"verified": False, **place}))
         raise click.exceptions.Exit(1) from error
     _print_verified(folder, head, len(heads), as_json)
+
+
+@contextlib.contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal, on standard error."""
+    if not shown:
+        yield lambda _more, _records: None
+        return
+    with click.progressbar(length=1, label="Verifying", file=sys.stderr) as bar:
+
+        def told(more: int, records: int) -> None:
+            bar.length = max(records, 1)
+            bar.update(more)
+
+        yield told
 
 
 def _print_verified(folder: Path, head: Head, anchors: int, as_json: bool) -> None:

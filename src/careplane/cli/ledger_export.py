@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 import msgspec
@@ -17,7 +17,9 @@ from careplane.errors import InputError
 from careplane.ledger import Ledger, Query
 from careplane.ledger.audit_event import audit_events
 from careplane.ledger.disclosures import Disclosure, disclosures
+from careplane.ledger.facts import Scalar
 
+_TYPES = {"patient": "Patient", "actor": "Practitioner"}
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -65,7 +67,9 @@ def export(home: str | None, form: str, site: str, out: Path | None, as_json: bo
         lines = (_encode(event).decode() for event in audit_events(found, site, wanted["kind"]))
     else:
         lines = (_encode(record).decode() for record in ledger.find(_query(ledger, wanted)))
-    _finish(ledger, form, wanted, _write(lines, out), out, as_json)
+    count = _deliver(ledger, form, wanted, lines, out)
+    if out is not None:
+        click.echo(json.dumps({"out": str(out), "records": count}) if as_json else f"Wrote {count} records to {out}.")
 
 
 @click.command("disclosures")
@@ -89,8 +93,9 @@ def accounting(
     ledger = opened(home)
     found = disclosures(ledger.find(_query(ledger, wanted)), frozenset(policy))
     lines = (_encode(one).decode() for one in found) if as_json else _csv(found)
-    count = _write(lines, out) - (0 if as_json else 1)
-    _finish(ledger, "disclosures", wanted, count, out, as_json=False)
+    count = _deliver(ledger, "disclosures", wanted, lines, out)
+    if out is not None:
+        click.echo(f"Wrote {count} lines to {out}.")
 
 
 class _Line:
@@ -126,7 +131,7 @@ def _query(ledger: Ledger, wanted: dict[str, str | None]) -> Query:
         app=wanted["app"],
         kind=wanted.get("kind"),
         actors=names_of(ledger, wanted.get("actor")),
-        patients=names_of(ledger, wanted["patient"], "Patient"),
+        patients=names_of(ledger, wanted["patient"], _TYPES["patient"]),
     )
 
 
@@ -135,7 +140,7 @@ def names_of(ledger: Ledger, reference: str | None, resource: str = "Practitione
     if reference is None:
         return ()
     bare = reference.removeprefix(f"{resource}/")
-    return (reference, ledger.pseudonym(bare), ledger.pseudonym(f"{resource}/{bare}"), ledger.pseudonym(reference))
+    return (reference, ledger.pseudonym(bare), ledger.pseudonym(f"{resource}/{bare}"))
 
 
 def read_time(text: str | None, option: str) -> datetime | None:
@@ -155,12 +160,19 @@ def read_time(text: str | None, option: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _write(lines: Iterable[str], out: Path | None) -> int:
+def _deliver(ledger: Ledger, form: str, wanted: dict[str, str | None], lines: Iterable[str], out: Path | None) -> int:
+    """Write lines, and record what was looked for; also when the reader hangs up before the end."""
+    facts: dict[str, Scalar] = {name: wanted.get(name) for name in ("since", "until", "app", "run", "kind")}
+    for name in ("patient", "actor"):
+        facts[name] = names_of(ledger, wanted[name], _TYPES[name])[-1] if wanted.get(name) else None
     count = 0
-    with _target(out) as file:
-        for line in lines:
-            file.write(line + "\n")
-            count += 1
+    try:
+        with _target(out) as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+    finally:
+        ledger.append("ledger.exported", at=datetime.now(UTC), facts={**facts, "format": form, "lines": count})
     return count
 
 
@@ -173,14 +185,3 @@ def _target(out: Path | None) -> Iterator[TextIO]:
     with draft.open("w", encoding="utf-8", newline="\n") as file:
         yield file
     draft.replace(out)
-
-
-def _finish(
-    ledger: Ledger, form: str, wanted: dict[str, str | None], count: int, out: Path | None, as_json: bool
-) -> None:
-    facts: dict[str, Any] = {name: wanted.get(name) for name in ("since", "until", "app", "run", "kind")}
-    for name in ("patient", "actor"):
-        facts[name] = ledger.pseudonym(str(wanted[name])) if wanted.get(name) else None
-    ledger.append("ledger.exported", at=datetime.now(UTC), facts={**facts, "format": form, "records": count})
-    if out is not None:
-        click.echo(json.dumps({"out": str(out), "records": count}) if as_json else f"Wrote {count} records to {out}.")

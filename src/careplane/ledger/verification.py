@@ -15,8 +15,8 @@ from careplane.ledger.signing import PublicKey, read_signing_key, signing_key_pa
 from careplane.ledger.summaries import Summary, read_leaves, read_summary
 from careplane.ledger.walking import walk_segment
 
-Progress = Callable[[int], None]
-"""Told how many more records were verified."""
+Progress = Callable[[int, int], None]
+"""Told how many more records were verified, and how many there are."""
 
 
 def verify(
@@ -44,8 +44,8 @@ def verify(
         missing = folder if key.exists() else key
         raise LedgerBroken("is missing. Restore the ledger from your backup.", file=missing)
     own = read_signing_key(folder).public if signing_key_path(folder).exists() else None
-    check = _Anchors(anchors, public or own, progress)
     tail = read_head(folder, open_key(folder))
+    check = _Anchors(anchors, public or own, None if progress is None else lambda more: progress(more, tail.seq))
     numbers = segment_numbers(folder)
     sizes = {number: _size(folder, number) for number in numbers if number >= tail.segment}
     after = Head()
@@ -64,7 +64,9 @@ def verify(
 class _Anchors:
     """The tree over what was walked, compared with each anchor when its size is reached."""
 
-    def __init__(self, anchors: Sequence[TreeHead], public: PublicKey | None, progress: Progress | None) -> None:
+    def __init__(
+        self, anchors: Sequence[TreeHead], public: PublicKey | None, progress: Callable[[int], None] | None
+    ) -> None:
         if anchors and public is None:
             raise LedgerBroken("this ledger has no signing key, so it never signed an anchor.")
         for anchor in anchors:
