@@ -1,10 +1,17 @@
 """Server-sent events: the HTML standard's own examples, every way to cut a stream, and what must be refused."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from careplane.codecs.anthropic_messages import MESSAGES
+from careplane.codecs.dialect import Asked, Dialect
+from careplane.codecs.openai_chat import CHAT
+from careplane.codecs.responses import RESPONSES
 from careplane.codecs.sse import BrokenStream, Event, EventParser
+from careplane.records.model import Chunk, ToolDelta, Usage
 
 
 def events(*pieces: bytes) -> list[Event]:
@@ -102,3 +109,18 @@ def test_damaged_text_is_an_error_and_its_bytes_stay_out_of_it() -> None:
     with pytest.raises(BrokenStream, match="UTF-8") as caught:
         events(b"data: secret \xff\n\n")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", [CHAT, MESSAGES, RESPONSES], ids=lambda dialect: dialect.name)
+def test_readers_that_split_text_at_any_separator_see_whole_events(dialect: Dialect) -> None:
+    odd = "a\u2028b\u2029c\x85d\x0be\x1cf\ng\rh é"
+    encoder = dialect.stream("i", "m", 1, Asked(model="m", body={}))
+    chunks = [Chunk(reasoning=odd), Chunk(text=odd), Chunk(text=odd), Chunk(refusal=odd)]
+    chunks.append(Chunk(tool_calls=(ToolDelta(index=0, id="c", name="f", arguments=odd),)))
+    usage = Usage(input_tokens=1, output_tokens=1, cost_usd=0.0)
+    said = encoder.start() + b"".join(map(encoder.chunk, chunks)) + encoder.end("stop", usage)
+    careless = [line[6:] for line in said.decode().splitlines() if line.startswith("data: {")]
+    assert [json.loads(line) for line in careless] == [
+        json.loads(event.data) for event in events(said) if event.data != "[DONE]"
+    ]
+    assert json.dumps(odd)[1:-1] in json.dumps([json.loads(line) for line in careless])

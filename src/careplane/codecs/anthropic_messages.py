@@ -7,6 +7,7 @@ import orjson
 
 from careplane.codecs.anthropic_request import read
 from careplane.codecs.dialect import Asked, Dialect, Problem
+from careplane.codecs.sse import one_line
 from careplane.codecs.tool_arguments import as_object
 from careplane.errors import UpstreamError
 from careplane.records import JSON
@@ -80,7 +81,7 @@ class MessagesEncoder:
     def chunk(self, chunk: Chunk) -> bytes:
         """One piece of the reply; nothing when the chunk only has counts or a finish reason."""
         if self._block == "text" and chunk.text and not (chunk.reasoning or chunk.refusal or chunk.tool_calls):
-            return self._text + orjson.dumps(chunk.text) + b"}}\n\n"
+            return self._text + one_line(orjson.dumps(chunk.text)) + b"}}\n\n"
         out = b""
         if chunk.reasoning:
             empty = {"type": "thinking", "thinking": "", "signature": ""}
@@ -112,7 +113,7 @@ class MessagesEncoder:
         head = {"type": "content_block_delta", "index": self._index}
         self._text = b"event: content_block_delta\ndata: " + orjson.dumps(head)[:-1]
         self._text += b',"delta":{"type":"text_delta","text":'
-        return opened + self._text + orjson.dumps(text) + b"}}\n\n"
+        return opened + self._text + one_line(orjson.dumps(text)) + b"}}\n\n"
 
     def _call(self, piece: ToolDelta) -> bytes:
         out = b""
@@ -144,7 +145,7 @@ class MessagesEncoder:
 
 
 def _event(name: str, data: JSON) -> bytes:
-    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps({"type": name, **data}) + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + one_line(orjson.dumps({"type": name, **data})) + b"\n\n"
 
 
 _KINDS = {

@@ -216,9 +216,9 @@ CHECKS: dict[str, Check] = {
     "service_tier": fields.dropped,
     "speed": fields.dropped,
     "diagnostics": fields.dropped,
+    "context_management": fields.dropped,
     # refused
     "container": fields.refused(_STATE),
-    "context_management": fields.refused(_STATE),
     "mcp_servers": fields.refused(SERVER_TOOLS),
     "inference_geo": fields.refused("is not offered: the route decides on the region"),
     "prefill": fields.refused("is not offered; end the messages with one of the assistant"),

@@ -12,6 +12,7 @@ from careplane.codecs import chat_request, fields
 from careplane.codecs.dialect import Asked, Dialect, Problem
 from careplane.codecs.extension import read_options
 from careplane.codecs.fields import Check
+from careplane.codecs.sse import one_line
 from careplane.codecs.strict_json import read_object
 from careplane.records import JSON
 from careplane.records.model import Chunk, ModelReply, ToolCall, ToolDelta, Usage
@@ -169,7 +170,7 @@ class ChatEncoder:
     def chunk(self, chunk: Chunk) -> bytes:
         """One piece of the reply; nothing when the chunk only has counts or a finish reason."""
         if chunk.text and not (chunk.reasoning or chunk.refusal or chunk.tool_calls):
-            return self._text + orjson.dumps(chunk.text) + b"}" + self._close
+            return self._text + one_line(orjson.dumps(chunk.text)) + b"}" + self._close
         delta: JSON = {}
         if chunk.reasoning:
             delta["reasoning_content"] = chunk.reasoning
@@ -199,7 +200,7 @@ class ChatEncoder:
         return b": keep-alive\n\n"
 
     def _delta(self, delta: JSON) -> bytes:
-        return self._open + b',"choices":[{"index":0,"delta":' + orjson.dumps(delta) + self._close
+        return self._open + b',"choices":[{"index":0,"delta":' + one_line(orjson.dumps(delta)) + self._close
 
 
 def _tool_delta(piece: ToolDelta) -> JSON:

@@ -8,6 +8,7 @@ import orjson
 from careplane.codecs.dialect import Asked, Dialect, Problem
 from careplane.codecs.openai_chat import error
 from careplane.codecs.responses_request import read
+from careplane.codecs.sse import one_line
 from careplane.errors import UpstreamError
 from careplane.records import JSON
 from careplane.records.model import Chunk, ModelReply, ToolDelta, Usage
@@ -208,7 +209,7 @@ class ResponsesEncoder:
 
     def _piece(self, text: str) -> bytes:
         self._sequence += 1
-        return self._delta + b"%d" % self._sequence + b',"delta":' + orjson.dumps(text) + b"}\n\n"
+        return self._delta + b"%d" % self._sequence + b',"delta":' + one_line(orjson.dumps(text)) + b"}\n\n"
 
     def _open(self, kind: str, call_id: str = "", name: str = "") -> bytes:
         out = self._close()
@@ -248,7 +249,7 @@ class ResponsesEncoder:
 
     def _event(self, event: str, /, **data: object) -> bytes:
         self._sequence += 1
-        said = orjson.dumps({"type": event, "sequence_number": self._sequence, **data})
+        said = one_line(orjson.dumps({"type": event, "sequence_number": self._sequence, **data}))
         return b"event: " + event.encode() + b"\ndata: " + said + b"\n\n"
 
 

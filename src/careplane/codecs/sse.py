@@ -16,6 +16,16 @@ _LINE_COST = 64
 _BOM = b"\xef\xbb\xbf"
 
 
+def one_line(data: bytes) -> bytes:
+    """JSON for an event, with the characters escaped at which careless readers of lines break text: U+0085, U+2028
+    and U+2029 are no ends of lines in an event stream, but ``str.splitlines`` and its kind take them for such."""
+    if data.isascii():
+        return data
+    return (
+        data.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029").replace(b"\xc2\x85", b"\\u0085")
+    )
+
+
 class BrokenStream(ValueError):
     """The stream cannot be read as events; the message says why and holds nothing of its content."""
 
