@@ -397,10 +397,8 @@ def test_calls_of_one_conversation_share_their_surrogates(tmp_path: Path, sqlite
         yield Chunk(text=request.messages[-1].content, finish_reason="stop")
 
     vault = open_vault(sqlite_store, tmp_path, lambda: datetime.now(UTC))
-    workers = [
-        gateway_of({"default": Provider("p", "m", chat)}, open_ledger(tmp_path / f"home{i}" / "ledger"), Parts(vault=vault))
-        for i in range(2)
-    ]
+    ledgers = [open_ledger(tmp_path / f"home{i}" / "ledger") for i in range(2)]
+    workers = [gateway_of({"default": Provider("p", "m", chat)}, ledger, Parts(vault=vault)) for ledger in ledgers]
     for gateway, conversation in ((workers[0], "c1"), (workers[1], "c1"), (workers[1], "c2")):
         (reply,) = complete(gateway, asked("Call Dr. Abernathy", conversation=conversation))
         assert reply.text == "Call Dr. Abernathy"

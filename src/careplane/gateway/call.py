@@ -42,6 +42,7 @@ class Call:
     injection: float | None = None
     target: Target | None = None
     provider: str = "none"
+    asked: str = ""
     attempts: Sequence[Attempt] = ()
     began: float = field(default_factory=time.perf_counter)
     finish: str = ""
@@ -64,7 +65,7 @@ class Call:
     @property
     def model(self) -> str:
         """The model that answered, or the first that was to be asked."""
-        return (self.target or self.targets[0]).model or self.route.alias
+        return self.asked or (self.target or self.targets[0]).model or self.route.alias
 
     def record(self) -> ModelCall:
         """The call as a run keeps it."""
@@ -152,7 +153,7 @@ class Call:
         seen.attempts = [
             Attempted(
                 provider=one.target.partition("/")[0],
-                model=one.target.partition("/")[2].partition("@")[0],
+                model=one.target.partition("/")[2].partition("@")[0] or self.model,
                 outcome=one.outcome if one.outcome == "ok" else one.error or one.outcome,
                 began=ended - one.latency_ms / 1000,
                 ended=ended,

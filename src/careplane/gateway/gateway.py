@@ -367,7 +367,7 @@ class Gateway:
     def _ask(self, call: Call) -> Callable[[Target], AsyncIterator[Chunk]]:
         def ask(target: Target) -> AsyncIterator[Chunk]:
             provider = self._provider(target)
-            call.target, call.provider = target, provider.name
+            call.target, call.provider, call.asked = target, provider.name, target.model or provider.model
             call.meter.price = self._price(target)
             sent = ChatRequest(key=call.request.id, model=target.model, body=call.session.body, stream=call.stream)
             return provider.chat(sent)
