@@ -32,7 +32,7 @@ def written(folder: Path, text: str) -> Path:
 
 @contextmanager
 def running(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    command = [CAREPLANE, "gateway", "--config", config, "--json"]
+    command: list[str | Path] = [CAREPLANE, "gateway", "--config", config, "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
