@@ -338,7 +338,14 @@ def test_a_shadow_is_paid_from_the_budget_of_its_app(tmp_path: Path, store: Stor
     gateway = Gateway(
         providers, Routes([route]), ledger, clock, Parts(budgets=Budgets(keeper, {"app:an_app": Budget(total=1.0)}))
     )
-    complete(gateway, asked())
+
+    async def run() -> None:
+        await gateway.complete(asked())
+        while not gateway.parts.shadows.counts["finished"]:
+            await asyncio.sleep(0.01)
+        await gateway.aclose()
+
+    asyncio.run(asyncio.wait_for(run(), 30))
     keeper.close()
     (record,) = ledger.records(kind="model_shadow")
     assert record.facts["holder"] == keeper.holder
