@@ -42,6 +42,19 @@ def test_messages_whole(client: Anthropic, model: Obliging) -> None:
     assert not any(word in sent(model.seen) for word in ("Zebulon", "Quackenbush", "555-0188", "jane"))
 
 
+def test_messages_of_the_beta_client(client: Anthropic, model: Obliging) -> None:
+    edits: Any = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    got = client.beta.messages.create(
+        model="default",
+        max_tokens=99,
+        messages=user("x"),
+        betas=["context-management-2025-06-27"],
+        context_management=edits,
+    )
+    assert [block.text for block in got.content if block.type == "text"] == ["x"]
+    assert "edits" not in sent(model.seen)
+
+
 def test_messages_streamed(client: Anthropic) -> None:
     with client.messages.stream(model="default", max_tokens=99, messages=user(f"think first. {TEXT}")) as stream:
         pieces = list(stream.text_stream)

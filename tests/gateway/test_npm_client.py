@@ -44,7 +44,7 @@ def test_what_users_of_the_npm_client_do(obliging_site: tuple[Site, Obliging], m
     assert got["whole"] == got["streamed"] == {"text": TEXT, "tokens": 18}
     assert got["tool"] == {"name": "weather", "given": {"city": TEXT, "degrees": 1}}
     assert got["structured"] == SCHEMED
-    assert got["embeddings"] == [[2, -0.5], [3, -0.5]]
+    assert got["embeddings"] == [[7, -0.5], [9, -0.5]]
     assert got["response"] == {"text": TEXT, "status": "completed"}
     assert got["responseStreamed"] == TEXT
     assert got["events"] == ["response.created", "response.completed"]

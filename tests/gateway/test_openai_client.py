@@ -53,6 +53,7 @@ def test_chat_whole(client: OpenAI, model: Obliging) -> None:
     got = client.chat.completions.create(model="default", messages=user(), user="jane", metadata={"mrn": "1"})
     assert got.choices[0].message.content == TEXT
     assert got.choices[0].finish_reason == "stop"
+    assert got._request_id == got.id
     assert got.usage is not None
     assert (got.usage.prompt_tokens, got.usage.completion_tokens) == (11, 7)
     assert got.usage.prompt_tokens_details is not None
@@ -143,11 +144,11 @@ def test_images_stay_where_only_text_without_identifiers_may_leave(client: OpenA
 @pytest.mark.parametrize("encoding", ["float", "base64", None])
 def test_embeddings(client: OpenAI, encoding: Any) -> None:
     more = {} if encoding is None else {"encoding_format": encoding}
-    got = client.embeddings.create(model="default", input=["ab", "abc"], **more)
+    got = client.embeddings.create(model="default", input=["no pain", "mild pain"], **more)
     vectors: list[Any] = [row.embedding for row in got.data]
     if encoding == "base64":
         vectors = [list(memoryview(base64.b64decode(vector)).cast("f")) for vector in vectors]
-    assert vectors == [[2.0, -0.5], [3.0, -0.5]]
+    assert vectors == [[7.0, -0.5], [9.0, -0.5]]
     assert got.usage.prompt_tokens == 3
 
 

@@ -47,7 +47,7 @@ const structured = await client.chat.completions.create({ model, messages, respo
 got.structured = JSON.parse(structured.choices[0].message.content);
 
 // Without encoding_format the client asks for base64 and decodes it.
-const embedded = await client.embeddings.create({ model, input: ["ab", "abc"] });
+const embedded = await client.embeddings.create({ model, input: ["no pain", "mild pain"] });
 got.embeddings = embedded.data.map((row) => Array.from(row.embedding));
 
 const response = await client.responses.create({ model, input: text });
