@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
 from careplane import console
 from careplane.records.people import Role
+from careplane.records.run import Finding
 from careplane.workflow import load_run
+from careplane.workflow.records import replace_run
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -110,6 +113,33 @@ def test_a_sentence_lights_its_source(page: Page) -> None:
     page.locator(".sentence", has_text="lisinopril").focus()
     assert page.locator("#source-1").get_attribute("class") == "source lit"
     assert page.locator("#source-2").get_attribute("class") == "source"
+
+
+def test_notes_stand_beside_their_sentences_and_keys_step_through_them(page: Page, served) -> None:  # type: ignore[no-untyped-def]
+    store = served.context.store
+    run = load_run(store, "run-025")
+    assert run.draft is not None
+    found = (
+        Finding(check="crisis", severity="critical", text="The message speaks of self-harm. Call the patient now."),
+        Finding(check="drugs", severity="critical", text="No source gives 20 mg of lisinopril.", sentence=1),
+        Finding(check="numbers", severity="caution", text="“20 mg” is in no source.", sentence=1),
+        Finding(check="laterality", severity="caution", text="The draft says left; the source says right.", sentence=3),
+    )
+    assert replace_run(store, replace(run, draft=replace(run.draft, findings=found)), "draft")
+    page.goto("/review/run-025")
+    expect(page.get_by_role("alert")).to_contain_text("Act now")
+    page.keyboard.press("n")
+    first = page.locator(".sentence.flagged.critical")
+    expect(first).to_be_focused()
+    notes = page.locator(f"#{first.get_attribute('aria-describedby')}")
+    expect(notes).to_contain_text("critical: Drug or dose. No source gives 20 mg of lisinopril.")
+    expect(notes).to_contain_text("caution: Number or date.")
+    page.keyboard.press("n")
+    expect(page.locator(".sentence.flagged.caution")).to_be_focused()
+    page.keyboard.press("p")
+    expect(first).to_be_focused()
+    line = "getComputedStyle(document.querySelector('.sentence.flagged.critical')).textDecorationStyle"
+    assert page.evaluate(line) == "wavy"
 
 
 def test_rejecting_by_keyboard(page: Page, served) -> None:  # type: ignore[no-untyped-def]

@@ -8,6 +8,29 @@ from careplane.records.run import Draft, Finding
 _CITATION = re.compile(r"\s*\[(\d+(?:\s*,\s*\d+)*)\]")
 
 
+CHECK_NAMES = {
+    "advice": "Unsafe advice",
+    "allergies": "Allergy",
+    "citations": "Citation",
+    "crisis": "Crisis",
+    "drugs": "Drug or dose",
+    "echo": "Prompt words",
+    "injection": "Instruction in the text",
+    "laterality": "Left or right",
+    "links": "Link",
+    "negation": "Present or absent",
+    "numbers": "Number or date",
+    "surrogates": "Placeholder",
+    "urgent": "Emergency",
+}
+"""What a finding is about, for the reviewer; a check that is not listed is shown by its own name."""
+
+ACT_NOW = frozenset({"crisis", "urgent"})
+"""Checks whose findings are about a person in danger; they stand at the top of the page."""
+
+_WORST = ("critical", "caution", "info")
+
+
 class Line(Record, frozen=True):
     """One sentence. ``before`` is the white space that stood in front of it in the draft."""
 
@@ -16,6 +39,12 @@ class Line(Record, frozen=True):
     text: str
     cites: tuple[int, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def severity(self) -> str:
+        """The gravest severity of its findings, empty without any."""
+        found = {finding.severity for finding in self.findings}
+        return next((name for name in _WORST if name in found), "")
 
 
 def draft_lines(draft: Draft) -> list[Line]:

@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from careplane.change import trained
-from careplane.console.draft import draft_lines
+from careplane.console.draft import ACT_NOW, CHECK_NAMES, draft_lines
 from careplane.console.pages.counts import count_drafts
 from careplane.console.pages.names import names_of
 from careplane.console.pages.page import Page
@@ -108,17 +108,20 @@ def _desk(visit: Visit, run: Run, error: CareplaneError | None = None) -> Respon
     lines = draft_lines(draft) if draft else []
     used = {n for line in lines for n in line.cites}
     sources = draft.sources if draft else ()
+    findings = draft.findings if draft else ()
     return visit.page(
         "desk.html",
         status=error.status if error else 200,
         run=run,
         app=app,
         training=trained(visit.context.store, app, visit.who, visit.now),
-        critical=[finding for finding in draft.findings if finding.severity == "critical"] if draft else [],
+        critical=[finding for finding in findings if finding.severity == "critical"],
         cited=[source for source in sources if source.n in used],
         others=[source for source in sources if source.n not in used],
         lines=lines,
-        whole=[finding for finding in draft.findings if finding.sentence is None] if draft else [],
+        alarms=[finding for finding in findings if finding.check in ACT_NOW],
+        whole=[finding for finding in findings if finding.sentence is None and finding.check not in ACT_NOW],
+        check_names=CHECK_NAMES,
         error=error,
         text=form.get("final_text") or (draft.text if draft else ""),
         reason=form.get("reason", ""),

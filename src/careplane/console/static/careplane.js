@@ -56,7 +56,15 @@ function reviewKeys(form) {
     if (reasons() !== null) press("reject");
     else form.querySelector("[data-reason]").focus();
   };
-  return { a: () => press("accept"), e: edit, r: reject };
+  const flagged = [...form.querySelectorAll("[data-flagged]")];
+  const step = (by) => {
+    if (flagged.length === 0) return;
+    const at = flagged.indexOf(document.activeElement);
+    const next = flagged[at < 0 ? (by > 0 ? 0 : flagged.length - 1) : (at + by + flagged.length) % flagged.length];
+    next.focus();
+    next.scrollIntoView({ block: "center" });
+  };
+  return { a: () => press("accept"), e: edit, r: reject, n: () => step(1), p: () => step(-1) };
 }
 
 document.addEventListener("DOMContentLoaded", () => {
