@@ -238,6 +238,14 @@ def test_spoiled_compressed_segment_is_noticed(filled: Ledger, spoil: Callable[[
         verify(filled.folder)
 
 
+def test_every_file_is_private(filled: Ledger, home: Path) -> None:
+    anchor(filled, AT)
+    pack(filled.folder, filled.tail.segment)
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".gz", ".json", ".leaves", ".jsonl", ".key", ""}
+    assert {path.name for path in files if path.stat().st_mode & 0o077} == set()
+
+
 def test_signing_key_is_private_and_made_once(filled: Ledger, home: Path) -> None:
     path = signing_key_path(filled.folder)
     assert path.stat().st_mode & 0o777 == 0o600

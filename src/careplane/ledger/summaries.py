@@ -129,7 +129,8 @@ def summarise(folder: Path, number: int, after: Head) -> Summary:
         size += sum(map(len, lines)) + len(lines)
 
     try:
-        with draft.open("wb") as file:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             last = walk_segment(folder, number, after, None, seen)
             file.flush()
             os.fsync(file.fileno())
