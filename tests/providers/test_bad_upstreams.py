@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from functools import cache
 
 import pytest
+import uvloop
 
 from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 from careplane.providers import Chunk
@@ -27,7 +28,7 @@ items = pytest.mark.parametrize("item", REMOTE)
 def failure(line: Line, stream: bool, kind: type[UpstreamError] = UpstreamError) -> UpstreamError:
     """The error of a call; it holds nothing of the prompt and nothing that the endpoint wrote."""
     with pytest.raises(kind) as failed:
-        asyncio.run(asyncio.wait_for(collect(line.provider, request(f"Say {CANARY}.", stream=stream)), 20))
+        uvloop.run(asyncio.wait_for(collect(line.provider, request(f"Say {CANARY}.", stream=stream)), 20))
     said = f"{failed.value!r} {failed.value}"
     assert CANARY not in said
     assert "upstream-words" not in said
@@ -168,7 +169,7 @@ def test_a_compressed_reply_is_read(line: Line, stream: bool) -> None:
         return [head(http, "content-encoding: gzip", f"content-length: {len(body)}") + body]
 
     line.endpoint.manner = squeezed
-    chunks = asyncio.run(collect(line.provider, request(stream=stream)))
+    chunks = uvloop.run(collect(line.provider, request(stream=stream)))
     assert text(chunks) == TEXT
 
 
@@ -252,7 +253,7 @@ def test_a_stream_without_its_end_is_an_error_though_http_is_whole(line: Line) -
 
 def test_what_lingers_after_the_end_is_not_waited_for(line: Line) -> None:
     line.endpoint.manner = lambda http: [*well_behaved(http)[:-1], HANG]
-    chunks = asyncio.run(asyncio.wait_for(collect(line.provider, request()), 20))
+    chunks = uvloop.run(asyncio.wait_for(collect(line.provider, request()), 20))
     assert text(chunks) == TEXT
     assert reasons(chunks) == ["stop"]
     assert line.endpoint.gone.wait(10)
@@ -299,7 +300,7 @@ def test_nobody_listens(item: str) -> None:
         port = server.getsockname()[1]
     provider = opened(item, wire(item).settings(f"http://127.0.0.1:{port}"))
     with pytest.raises(UpstreamError):
-        asyncio.run(collect(provider, request()))
+        uvloop.run(collect(provider, request()))
 
 
 @items
@@ -312,6 +313,6 @@ def test_nobody_accepts_in_time(item: str) -> None:
             one.connect_ex(address)
         given = wire(item).settings(f"http://127.0.0.1:{address[1]}") | {"connect_timeout": "0.2", "timeout": "5"}
         with pytest.raises(UpstreamTimeout):
-            asyncio.run(collect(opened(item, given), request()))
+            uvloop.run(collect(opened(item, given), request()))
         for one in waiting:
             one.close()

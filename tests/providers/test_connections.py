@@ -2,9 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
 from careplane.errors import UpstreamError
 from careplane.providers import Chunk
@@ -14,7 +16,10 @@ from .shelf import request, text
 from .test_contract import collect
 from .upstream import CLOSE, HANG, Asked, Http, Step, head, well_behaved
 
+T = TypeVar("T")
 streamed = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+pytestmark = pytest.mark.parametrize("run_in", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+RunIn = Callable[[Coroutine[Any, Any, T]], T]
 
 
 def echo(asked: Asked) -> list[Chunk]:
@@ -28,7 +33,7 @@ def canary(n: int) -> str:
     return f"canary-{n}-{random.Random(n).getrandbits(64):x} " + "z" * (n * 37 % 900)
 
 
-def canaries(line: Line, count: int, at_once: int) -> list[tuple[str, str]]:
+def canaries(run_in: RunIn[list[tuple[str, str]]], line: Line, count: int, at_once: int) -> list[tuple[str, str]]:
     """What was asked and what came back, ``at_once`` at a time, streams and whole replies mixed."""
 
     async def run() -> list[tuple[str, str]]:
@@ -42,28 +47,28 @@ def canaries(line: Line, count: int, at_once: int) -> list[tuple[str, str]]:
 
         return await asyncio.gather(*(one(n) for n in range(count)))
 
-    return asyncio.run(run())
+    return run_in(run())
 
 
-def test_no_reply_is_crossed_or_empty(line: Line) -> None:
+def test_no_reply_is_crossed_or_empty(run_in: RunIn[Any], line: Line) -> None:
     line.endpoint.answer = echo
-    found = canaries(line, 300, 16)
+    found = canaries(run_in, line, 300, 16)
     assert [word for word, said in found if word != said] == []
     assert line.endpoint.connections <= 16 * 3
 
 
 @streamed
-def test_a_connection_is_used_again(line: Line, stream: bool) -> None:
+def test_a_connection_is_used_again(run_in: RunIn[Any], line: Line, stream: bool) -> None:
     async def run() -> None:
         for _ in range(5):
             assert await collect(line.provider, request(stream=stream))
 
-    asyncio.run(run())
+    run_in(run())
     assert len(line.endpoint.raw) == 5
     assert line.endpoint.connections == 1
 
 
-def test_callers_that_give_up_leave_nothing_behind_for_others(line: Line) -> None:
+def test_callers_that_give_up_leave_nothing_behind_for_others(run_in: RunIn[Any], line: Line) -> None:
     line.endpoint.answer = echo
 
     async def run() -> list[tuple[str, str]]:
@@ -79,10 +84,10 @@ def test_callers_that_give_up_leave_nothing_behind_for_others(line: Line) -> Non
 
         return [await one(n) for n in range(40)] + list(await asyncio.gather(*(one(n) for n in range(40, 80))))
 
-    assert [word for word, said in asyncio.run(run()) if word != said] == []
+    assert [word for word, said in run_in(run()) if word != said] == []
 
 
-def test_a_cancelled_caller_closes_the_connection(line: Line) -> None:
+def test_a_cancelled_caller_closes_the_connection(run_in: RunIn[Any], line: Line) -> None:
     line.endpoint.manner = lambda http: [head(http, "transfer-encoding: chunked"), HANG]
 
     async def run() -> None:
@@ -93,11 +98,11 @@ def test_a_cancelled_caller_closes_the_connection(line: Line) -> None:
         await asyncio.wait([task])
         await asyncio.to_thread(line.endpoint.gone.wait, 10)
 
-    asyncio.run(run())
+    run_in(run())
     assert line.endpoint.gone.is_set()
 
 
-def test_closing_early_closes_the_connection(line: Line) -> None:
+def test_closing_early_closes_the_connection(run_in: RunIn[Any], line: Line) -> None:
     line.endpoint.answer = lambda _: [*(Chunk(text=f"{n} ") for n in range(9)), Chunk(finish_reason="stop")]
     line.endpoint.manner = lambda http: [*well_behaved(http)[:6], HANG]
 
@@ -109,12 +114,12 @@ def test_closing_early_closes_the_connection(line: Line) -> None:
         await chunks.aclose()
         await asyncio.to_thread(line.endpoint.gone.wait, 10)
 
-    asyncio.run(run())
+    run_in(run())
     assert line.endpoint.gone.is_set()
 
 
 @streamed
-def test_a_second_reply_on_the_heels_of_the_first_meets_nobody(line: Line, stream: bool) -> None:
+def test_a_second_reply_on_the_heels_of_the_first_meets_nobody(run_in: RunIn[Any], line: Line, stream: bool) -> None:
     """Response splitting: what follows a reply on its connection must not answer the next request."""
     line.endpoint.answer = echo
     first = True
@@ -139,12 +144,12 @@ def test_a_second_reply_on_the_heels_of_the_first_meets_nobody(line: Line, strea
                 said.append("refused")
         return said
 
-    first_said, *others = asyncio.run(run())
+    first_said, *others = run_in(run())
     assert first_said in ("one-word", "refused")
     assert others == ["another-word", "third-word"]
 
 
-def test_a_connection_that_the_endpoint_closed_meanwhile_is_not_used(line: Line) -> None:
+def test_a_connection_that_the_endpoint_closed_meanwhile_is_not_used(run_in: RunIn[Any], line: Line) -> None:
     line.endpoint.answer = echo
     line.endpoint.manner = lambda http: [*well_behaved(http), CLOSE]
 
@@ -156,4 +161,4 @@ def test_a_connection_that_the_endpoint_closed_meanwhile_is_not_used(line: Line)
             await asyncio.sleep(0.05)
         return said
 
-    assert asyncio.run(run()) == ["word-0", "word-1", "word-2"]
+    assert run_in(run()) == ["word-0", "word-1", "word-2"]
