@@ -101,6 +101,10 @@ def test_a_last_target_that_is_busy_is_waited_for_within_the_time() -> None:
         upstream.answer([A])
     assert busy.value.retry_after == 3600.0
     assert upstream.calls == ["a"]
+    upstream = Upstream(a=[[UpstreamBusy("within the time, but not for a waiting client", 15.0)]])
+    with pytest.raises(UpstreamBusy):
+        upstream.answer([A])
+    assert upstream.calls == ["a"]
 
 
 @pytest.mark.parametrize("code", ["invalid_request", "content_filter"])

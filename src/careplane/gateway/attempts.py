@@ -41,11 +41,13 @@ _NOTHING = Chunk()
 
 
 class RetryRules(Record, frozen=True):
-    """``again`` is how often one target may be asked again; waits are in seconds."""
+    """``again`` is how often one target may be asked again; waits are in seconds. A model that asks for more patience
+    than ``longest_asked`` is not waited for: the client is told how long, and its connection is free."""
 
     again: int = 1
     first_wait: float = 0.25
     longest_wait: float = 8.0
+    longest_asked: float = 10.0
 
 
 class RetryBudget:
@@ -231,9 +233,10 @@ class Call:
             return None
         wait = self._caller.rng() * min(rules.longest_wait, rules.first_wait * 2.0 ** (tries - 1))
         if isinstance(error, UpstreamBusy):
-            if self._left:
+            asked = error.retry_after or 0.0
+            if self._left or asked > rules.longest_asked:
                 return None
-            wait += error.retry_after or 0.0
+            wait += asked
         return wait if time.monotonic() + wait < self._deadline else None
 
     def _nobody(self) -> UpstreamBusy:
