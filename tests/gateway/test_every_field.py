@@ -102,3 +102,30 @@ def test_messages(obliging_site: tuple[Site, Obliging], model: Obliging) -> None
     body = {"max_tokens": 9, "messages": messages, "system": SAID, "tools": tools, "metadata": {"user_id": NAME}}
     check(post(site, "messages", body), model)
     assert model.seen
+
+
+SPOILT: list[tuple[str, dict[str, Any]]] = [
+    ("chat/completions", {"messages": [HELLO], NAME: 1}),
+    ("chat/completions", {"messages": [{**HELLO, NAME: 1}]}),
+    ("chat/completions", {"messages": [{**HELLO, "role": NAME}]}),
+    ("chat/completions", {"messages": [HELLO], "tools": [{"type": "function", "function": {"name": "a", NAME: 1}}]}),
+    ("chat/completions", {"messages": [HELLO], "careplane": {NAME: 1}}),
+    ("chat/completions", {"messages": [HELLO], "model": NAME}),
+    ("responses", {"input": [{"role": "user", "content": "x", NAME: 1}]}),
+    ("messages", {"max_tokens": 1, "messages": [{"role": "user", "content": [{"type": NAME}]}]}),
+    ("embeddings", {"input": "x", NAME: 1}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), SPOILT)
+def test_the_record_of_a_refusal_holds_nothing_of_the_clients_own(
+    obliging_site: tuple[Site, Obliging], path: str, body: dict[str, Any]
+) -> None:
+    site, _ = obliging_site
+    before = len(list(site.ledger.records()))
+    response = post(site, path, body)
+    assert response.status_code in (400, 404)
+    written = [str(record) for record in site.ledger.records()][before:]
+    assert len(written) == 1
+    assert "Zebulon" not in written[0]
+    assert "Quackenbush" not in written[0]

@@ -26,6 +26,7 @@ from urllib.parse import unquote
 from careplane.codecs import embeddings, model_list
 from careplane.codecs.anthropic_messages import MESSAGES
 from careplane.codecs.dialect import Asked, Dialect, Options, Problem
+from careplane.codecs.field_names import recordable
 from careplane.codecs.openai_chat import CHAT
 from careplane.codecs.responses import RESPONSES
 from careplane.errors import (
@@ -259,9 +260,9 @@ def _check_model(caller: Caller, model: str, known: tuple[str, ...]) -> None:
 
 
 def _field(error: CareplaneError) -> str | None:
-    """The field at fault, if its name is one of ours."""
+    """The field at fault, for the record: without names that a client made up."""
     field = error.field if isinstance(error, InputError) else None
-    return field if field is not None and len(field) <= 80 and field.isprintable() and field.isascii() else None
+    return None if field is None else recordable(field)
 
 
 _CODES = {
