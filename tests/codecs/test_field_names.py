@@ -23,7 +23,9 @@ READERS += [responses_items, responses_request]
 def names(table: Any) -> set[str]:
     """Names of fields in a table of checks, and in the tables inside it."""
     if isinstance(table, dict):
-        return {name for name in table if isinstance(name, str)}.union(*map(names, table.values()))
+        return {name for name, check in table.items() if isinstance(name, str) and not isinstance(check, str)}.union(
+            *map(names, table.values())
+        )
     return set().union(*map(names, table)) if isinstance(table, tuple) else set()
 
 

@@ -140,7 +140,7 @@ def test_careplanes_own_part() -> None:
     assert options.context == ({"resourceType": "Patient", "id": "1"},)
     assert (options.patient, options.encounter) == ("Patient/1", "Encounter/e-1")
     assert (options.purpose, options.site, options.untrusted, options.cache) == (
-        "TREAT",
+        "treatment",
         "Organization/north",
         (0,),
         True,
@@ -239,6 +239,7 @@ for _ in range(100):
         ("careplane.context.entry", {"careplane": {"context": {"resourceType": "Bundle", "entry": {}}}}),
         ("careplane.context.entry[0]", {"careplane": {"context": {"resourceType": "Bundle", "entry": [{}]}}}),
         ("careplane.patient", {"careplane": {"patient": "Group/1"}}),
+        ("careplane.purpose", {"careplane": {"purpose": "Zebulon"}}),
         ("careplane.untrusted", {"careplane": {"untrusted": [1]}}),
         ("careplane.untrusted", {"careplane": {"untrusted": [True]}}),
     ],

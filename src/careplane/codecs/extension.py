@@ -55,6 +55,28 @@ def _word(value: object, field: str) -> str:
     return given
 
 
+def _purpose(value: object, field: str) -> str:
+    """A purpose of use, as a manifest says it or as HL7 codes it (v3 ActReason); kept in the manifest's words."""
+    given = fields.text(value, field)
+    purpose = _PURPOSES.get(given)
+    if purpose is None:
+        raise InputError(f"must be one of {', '.join(_PURPOSES)}", field=field)
+    return purpose
+
+
+_PURPOSES = {
+    "treatment": "treatment",
+    "payment": "payment",
+    "operations": "operations",
+    "research": "research",
+    "TREAT": "treatment",
+    "ETREAT": "treatment",
+    "HPAYMT": "payment",
+    "HOPERAT": "operations",
+    "HRESCH": "research",
+}
+
+
 def _untrusted(value: object, field: str) -> tuple[int, ...]:
     positions: list[Any] = fields.a_list(value, field)
     if not all(type(one) is int and one >= 0 for one in positions):
@@ -66,7 +88,7 @@ CHECKS: dict[str, fields.Check] = {
     "context": _context,
     "patient": _reference("Patient"),
     "encounter": _reference("Encounter"),
-    "purpose": _word,
+    "purpose": _purpose,
     "site": _word,
     "untrusted": _untrusted,
     "conversation": _word,
