@@ -1,15 +1,17 @@
 """Connections are kept and shared, and never is a reply empty or another's: each request carries a word of its own."""
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import uvloop
 
 from careplane.errors import UpstreamError
-from careplane.providers import Chunk
+from careplane.providers import Chunk, _upstream
 
 from .conftest import Line
 from .shelf import request, text
@@ -162,3 +164,22 @@ def test_a_connection_that_the_endpoint_closed_meanwhile_is_not_used(run_in: Run
         return said
 
     assert run_in(run()) == ["word-0", "word-1", "word-2"]
+
+
+def descriptors() -> int:
+    """How many files and sockets this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_loop_that_ended_leaves_nothing_behind(run_in: RunIn[Any], line: Line) -> None:
+    async def once() -> None:
+        await collect(line.provider, request())
+
+    run_in(once())
+    gc.collect()
+    before = len(_upstream._pools), descriptors()
+    for _ in range(5):
+        run_in(once())
+    gc.collect()
+    assert len(_upstream._pools) <= before[0]
+    assert descriptors() <= before[1] + 2  # the endpoint's side may still be closing

@@ -54,19 +54,19 @@ class Renewed(Generic[T]):
     def _flight(self) -> asyncio.Task[T]:
         loop = asyncio.get_running_loop()
         flight = self._flights.get(loop)
-        if flight is None or flight.done():
+        if flight is None:
             flight = self._flights[loop] = loop.create_task(self._renew())
-            flight.add_done_callback(_seen)
+            flight.add_done_callback(self._landed)
         return flight
+
+    def _landed(self, flight: asyncio.Task[T]) -> None:
+        """Let go of the loop; where whoever waited has gone, its failure is nobody's."""
+        self._flights.pop(flight.get_loop(), None)
+        if not flight.cancelled():
+            flight.exception()
 
     async def _renew(self) -> T:
         value, ends = await self._fetch()
         now = self._since = self._clock()
         self._held = (value, ends, ends - min(_MARGIN_SECONDS, _LIVES * max(0.0, ends - now)))
         return value
-
-
-def _seen(flight: "asyncio.Task[T]") -> None:
-    """Whoever waited has gone; its failure is nobody's."""
-    if not flight.cancelled():
-        flight.exception()

@@ -367,6 +367,7 @@ class _Pools:
             for pool in self.by_origin.values():
                 while pool:
                     pool.pop().abort()
+            _pools.pop(asyncio.get_running_loop(), None)  # this generator knows its loop, which would keep it
 
 
 _pools: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools]" = WeakKeyDictionary()
