@@ -20,7 +20,7 @@ VARIANTS, INVENTED = 3, 14_000
 SCALE = 1000
 _SMALLEST = 20
 OPTIONS = {"c1": 0.05, "c2": 0.02, "max_iterations": 120, "feature.minfreq": 2, "feature.possible_transitions": True}
-BIAS = (1.6, 2.6)
+BIAS = (1.3, 2.4)
 
 
 def train(documents: Sequence[Document], seed: int) -> dict[str, Any]:

@@ -7,35 +7,53 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from careplane.shield.folding import Offsets, rewrite
+import re2
 
-ENCODED = (
-    r"(?i)&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8}\d{0,2});|%[0-9a-f]{2}|=[0-9A-F]{2}|\\(?:u\{?[0-9a-f]{2,6}|x[0-9a-f]{2})",
-    r"[A-Za-z0-9+/_-]{6,}={1,2}|[A-Za-z0-9+/_-]{2,}(?:[a-z][A-Z0-9]|[A-Z0-9][A-Z][a-z0-9]|[0-9][A-Za-z])[A-Za-z0-9+/_-]{2,}",
-    r"(?i)\b(?:0x)?(?:[2-7][0-9a-f][ :]?){6,}",
-)
-"""Signs that a text may hold something encoded, for the automaton."""
-_UNIT = re.compile(
-    r"(?P<entity>&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8}\d{0,2});)"
-    r"|(?P<percent>(?:%[0-9a-fA-F]{2})+)"
-    r"|(?P<quoted>(?:=[0-9A-F]{2})+)"
-    r"|(?P<escape>\\u\{[0-9a-fA-F]{2,6}\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2})"
-    r"|(?P<hex>\b(?:0x)?(?:[2-7][0-9a-fA-F][ :]?){5,}[2-7][0-9a-fA-F]\b)"
-    r"|(?P<base64>(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{6,}(?:=|%3[dD]){0,2})"
-)
+from careplane.shield.folding import Folded, Offsets, rewrite
+
+_CODES = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8}\d{0,2});|(?:%[0-9a-fA-F]{2})+|(?:=[0-9A-F]{2})+|\\u\{[0-9a-fA-F]{2,6}\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"  # noqa: E501
+_HEX = r"\b(?:0x)?(?:[2-7][0-9a-fA-F][ :]?){5,}[2-7][0-9a-fA-F]\b"
+_BASE64 = r"[A-Za-z0-9+/_-]{6,}(?:=|%3[dD]){0,2}"
+_MIXED = r"[A-Za-z0-9+/_-]{6,}={1,2}|[A-Za-z0-9+/_-]{2,}(?:[a-z][A-Z0-9]|[A-Z0-9][A-Z][a-z0-9]|[0-9][A-Za-z])[A-Za-z0-9+/_-]{2,}"  # noqa: E501
+SIGNS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _MIXED}
+"""Signs that a text may hold something encoded, for the automaton; base64 shows by its mixture of letters."""
+_UNITS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _BASE64}
 _BEFORE = re.compile(r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2})+$")
 _AFTER = re.compile(r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2})+")
 _LONGEST = 100_000
 """Base64 of more characters is a file, not a disguised identifier."""
 
 
-def decoded(text: str) -> tuple[str, Offsets] | None:
-    """The text with what is encoded in it decoded, and the way back; nothing if there is nothing to decode."""
-    edits = list(_edits(text))
-    return rewrite(text, edits) if edits else None
+def decoded(folded: Folded, signs: Collection[str]) -> tuple[str, Offsets] | None:
+    """The plain text with what is encoded in it decoded, and the way back; nothing if there is nothing to decode.
+
+    ``signs`` are those of :data:`SIGNS` that the text shows.
+    """
+    found = sorted(unit for sign in _UNITS if sign in signs for unit in _units(folded, sign))
+    edits: list[tuple[int, int, str]] = []
+    for start, end, new in found:
+        if not edits or start >= edits[-1][1]:
+            edits.append((start, end, new))
+    return rewrite(folded.plain, edits) if edits else None
+
+
+def _units(folded: Folded, sign: str) -> Iterator[tuple[int, int, str]]:
+    decode = _DECODERS[sign]
+    for unit in _compiled(sign).finditer(folded.octets):
+        start, end = unit.span()
+        new = decode(folded.plain[start:end])
+        if new:
+            yield start, end, new
+
+
+@lru_cache(maxsize=3)
+def _compiled(sign: str) -> Any:
+    return re2.compile(_UNITS[sign].encode())  # type: ignore[no-untyped-call] # it has no types
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
@@ -44,24 +62,14 @@ def widened(text: str, start: int, end: int) -> tuple[int, int]:
     return before.start() if before else start, after.end() if after else end
 
 
-def _edits(text: str) -> Iterator[tuple[int, int, str]]:
-    for unit in _UNIT.finditer(text):
-        new = _DECODERS[str(unit.lastgroup)](unit[0])
-        if new and new != unit[0]:
-            yield unit.start(), unit.end(), new
-
-
-def _percent(unit: str) -> str:
-    return unquote_to_bytes(unit).decode("utf-8", "replace")
-
-
-def _quoted(unit: str) -> str:
+def _codes(unit: str) -> str:
+    if unit[0] == "&":
+        new = html.unescape(unit)
+        return new if new != unit else ""
+    if unit[0] == "\\":
+        code = int(unit[2:].strip("{}"), 16)
+        return chr(code) if code < 0xD800 or 0xDFFF < code < 0x110000 else ""
     return unquote_to_bytes(unit.replace("=", "%")).decode("utf-8", "replace")
-
-
-def _escape(unit: str) -> str:
-    code = int(unit[2:].strip("{}"), 16)
-    return chr(code) if code < 0xD800 or 0xDFFF < code < 0x110000 else ""
 
 
 def _hex(unit: str) -> str:
@@ -70,6 +78,8 @@ def _hex(unit: str) -> str:
 
 
 def _base64(unit: str) -> str:
+    if unit.islower() or (unit.istitle() and unit.isalpha()):
+        return ""
     bare = re.sub(r"(?:=|%3[dD])+$", "", unit).replace("-", "+").replace("_", "/")
     if len(bare) % 4 == 1 or len(bare) > _LONGEST:
         return ""
@@ -88,11 +98,4 @@ def _readable(octets: bytes) -> str:
     return text if all(char.isprintable() or char in "\t\r\n" for char in text) else ""
 
 
-_DECODERS = {
-    "entity": html.unescape,
-    "percent": _percent,
-    "quoted": _quoted,
-    "escape": _escape,
-    "hex": _hex,
-    "base64": _base64,
-}
+_DECODERS = {"codes": _codes, "hexadecimal": _hex, "base64": _base64}

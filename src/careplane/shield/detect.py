@@ -4,14 +4,14 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import orjson
 
 from careplane.errors import ShieldError
 from careplane.records import JSON
-from careplane.shield.decoding import decoded, widened
+from careplane.shield.decoding import SIGNS, decoded, widened
 from careplane.shield.folding import Folded
 from careplane.shield.identifiers import Identifier, known_identifiers
 from careplane.shield.known import Known
@@ -50,29 +50,25 @@ class Detector:
         signs = Signs(folded.octets)
         known = self._known.find(folded, signs.disguises)
         patterns = list(find_patterns(folded, signs))
-        if depth < _DEPTH and any(sign.startswith("encoded") for sign in signs.disguises):
-            for inner, layer in zip(self._read_through(folded, depth + 1), (known, patterns), strict=True):
-                layer += inner
+        if depth < _DEPTH and not signs.disguises.isdisjoint(SIGNS):
+            inner = self._read_through(folded, signs, depth + 1)
+            known += inner[0]
+            patterns += inner[1]
         return known, patterns
 
-    def _read_through(self, folded: Folded, depth: int) -> Iterator[list[Span]]:
+    def _read_through(self, folded: Folded, signs: Signs, depth: int) -> tuple[list[Span], list[Span]]:
         """What lies behind encodings, layer by layer, at its place in the text that ``folded`` was made of."""
-        view = decoded(folded.plain)
+        view = decoded(folded, signs.disguises)
         if view is None:
-            return iter(([], []))
+            return [], []
         text, offsets = view
-        return (
-            [
-                Span(
-                    *folded.place(*widened(folded.plain, *offsets.source(span.start, span.end))),
-                    span.category,
-                    span.entity,
-                    span.known,
-                )
-                for span in layer
-            ]
-            for layer in self._layers(Folded(text), depth)
-        )
+        known, patterns = self._layers(Folded(text), depth)
+
+        def placed(span: Span) -> Span:
+            place = widened(folded.plain, *offsets.source(span.start, span.end))
+            return Span(*folded.place(*place), span.category, span.entity, span.known)
+
+        return [placed(span) for span in known], [placed(span) for span in patterns]
 
 
 class Detectors:

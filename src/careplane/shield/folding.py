@@ -14,8 +14,9 @@ Three forms of one text, each with its way back to the original:
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
+from itertools import accumulate
 
 _PLAIN = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 _ODD_RUN = re.compile(r"[^\t\n\r -~]+")
@@ -23,6 +24,7 @@ _SPACED = bytes(
     code | 0x20 if 0x41 <= code <= 0x5A else code if 0x61 <= code <= 0x7A or 0x30 <= code <= 0x39 else 0x20
     for code in range(256)
 )
+_LINES = b"\x00" + _SPACED[1:]
 _GAP = re.compile(r" {2,}")
 _SPACE = re.compile(r"\s+")
 _BREAKS = re.compile(r"[\W_]+")
@@ -141,12 +143,11 @@ def _gaps(spaced: str) -> Offsets:
     """From the canonical form to the plain one: only runs of two and more spaces make a difference."""
     offsets = Offsets()
     lead = len(spaced) - len(spaced.lstrip(" "))
-    offsets.piece(0, lead - 1)  # the space that the canonical form begins with
-    shift = lead - 1
-    for gap in _GAP.finditer(spaced, lead):
-        start, end = gap.span()
-        offsets.piece(start + 1 - shift, end)
-        shift += end - start - 1
+    gaps = [gap.span() for gap in _GAP.finditer(spaced, lead)]
+    shifts = accumulate((end - start - 1 for start, end in gaps), initial=lead - 1)
+    offsets.starts = [0, *(start + 1 - shift for (start, _), shift in zip(gaps, shifts, strict=False))]
+    offsets.begins = [lead - 1, *(end for _, end in gaps)]  # the canonical form begins with a space of its own
+    offsets.ends = [0] * len(offsets.starts)
     return offsets
 
 
@@ -219,3 +220,12 @@ def canonical(text: str) -> str:
     if text.isascii():
         return " ".join(text.encode().translate(_SPACED).decode("ascii").split())
     return Folded(text).canonical.strip()
+
+
+def canonicals(texts: Collection[str]) -> list[str]:
+    """The canonical forms of many short texts, without outer space, in their order."""
+    joined = "\x00".join(texts)
+    if not joined.isascii() or joined.count("\x00") != len(texts) - 1:
+        return [canonical(text) for text in texts]
+    lines = joined.encode().translate(_LINES).decode("ascii").split("\x00")
+    return [" ".join(line.split()) for line in lines]

@@ -129,7 +129,9 @@ def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
     for field in ("period", "servicePeriod"):
         if isinstance(resource.json.get(field), dict):
             period = resource.one(field)
-            yield from (_dated(f"{entity}.{end}", period.text(end)) for end in ("start", "end"))
+            yield _dated(f"{entity}.start", period.text("start"))
+            if period.text("end")[:10] != period.text("start")[:10]:
+                yield _dated(f"{entity}.end", period.text("end"))
     if kind == "Appointment":
         yield _dated(f"{entity}.start", resource.text("start"))
     yield from _referred(entity, resource.json)

@@ -1,7 +1,7 @@
 """Finding what the chart names: one pass over the canonical text for all variants, then the words that are misspelt.
 
-Keys have a space at either end, so they match whole words only. Besides the variants there are keys for text that runs
-backwards; letters that were spaced out, broken over lines or replaced by digits are matched on other forms of the text.
+Keys have a space at either end, so they match whole words only. Text that runs backwards, letters that were spaced out,
+broken over lines or replaced by digits are matched on other forms of the text, where it shows a sign of them.
 """
 
 import re
@@ -15,7 +15,7 @@ import ahocorasick_rs
 import re2
 
 from careplane.shield.evidence import meant_as_name
-from careplane.shield.folding import Folded, canonical, rewrite
+from careplane.shield.folding import Folded, canonicals, rewrite
 from careplane.shield.identifiers import Identifier
 from careplane.shield.spans import Category, Span
 from careplane.shield.vocabulary import everyday_words
@@ -24,6 +24,8 @@ _Owner = tuple[Category, str]
 _UNSPACED_SCRIPTS = "\u2e80"
 """From here on scripts write words without space between them."""
 _BROKEN = re.compile(r"\w[-=\u00ac] *\n")
+_LONGEST = 20
+"""No name of one word is longer."""
 _LEADING = re.compile(r"[+(]*$")
 _LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
 """Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
@@ -36,18 +38,21 @@ class Known:
         owners: dict[str, _Owner] = {}
         self._slashed: set[str] = set()
         for identifier in identifiers:
-            for variant in sorted(identifier.variants):
-                key = canonical(variant)
+            owner = (identifier.category, identifier.entity)
+            for variant, key in zip(identifier.variants, canonicals(identifier.variants), strict=True):
                 if _telling(key, identifier.category):
-                    owners.setdefault(key, (identifier.category, identifier.entity))
+                    owners.setdefault(key, owner)
                     if identifier.category == "DATE" and "/" in variant:
                         self._slashed.add(key)
         self._owners = owners
-        backwards = {key[::-1]: owner for key, owner in owners.items() if _reversible(key, owner[0])}
-        self._keys = [*owners, *(key for key in backwards if key not in owners)]
-        self._found = [*owners.values(), *(backwards[key] for key in self._keys[len(owners) :])]
+        self._keys = list(owners)
         self._words = Matcher([_bounded(key) for key in self._keys])
-        self._misspelt = {form: owner for key, owner in owners.items() for form in _misspellings(key, owner[0])}
+        self._parts = frozenset(part for part in set(" ".join(owners).split()) if len(part) >= 3)
+        self._named: dict[str, list[str]] = {}
+        for key, (category, _) in owners.items():
+            if _may_be_misspelt(key, category):
+                self._named.setdefault(key[:2], []).append(key)
+                self._named.setdefault(f" {key[-2:]}", []).append(key)
         self._loose: tuple[Matcher, list[_Owner]] | None = None
         self._looks: dict[str, str] | None = None
 
@@ -59,7 +64,10 @@ class Known:
         if not self._keys:
             return []
         found = list(self._exact(folded))
-        found += self._misspellings(folded)
+        rare = set(folded.words) - everyday_words()
+        found += self._misspellings(folded, rare)
+        if not self._parts.isdisjoint([word[::-1] for word in rare]):
+            found += self._backwards(folded)
         if "loose" in disguises or "broken" in disguises:
             found += self._spelt_out(folded)
         if "mixed" in disguises:
@@ -75,7 +83,7 @@ class Known:
             key = self._keys[index]
             pad = key[0] < _UNSPACED_SCRIPTS
             first, last = folded.spot(start + pad, -back - pad)
-            category, entity = self._found[index]
+            category, entity = self._owners[key]
             if category == "NAME" and not meant_as_name(key, folded.plain, first, last):
                 continue
             if key in self._slashed and "/" not in folded.plain[first:last]:
@@ -85,32 +93,37 @@ class Known:
                 first -= len(_LEADING.search(folded.plain, max(0, first - 4), first)[0])  # type: ignore[index]
             yield Span(*folded.place(first, last), category, entity, known=True)
 
-    def _misspellings(self, folded: Folded) -> Iterator[Span]:
+    def _backwards(self, folded: Folded) -> Iterator[Span]:
+        """Variants in a text that runs from right to left."""
+        size = len(folded.canonical)
+        for index, start, end in self._words.find(folded.canonical[::-1]):
+            key = self._keys[index]
+            pad = key[0] < _UNSPACED_SCRIPTS
+            if _reversible(key, self._owners[key][0]):
+                place = folded.spot(size - end + pad, size - start - pad)
+                yield Span(*folded.place(*place), *self._owners[key], known=True)
+
+    def _misspellings(self, folded: Folded, rare: Iterable[str]) -> Iterator[Span]:
         """Words that are neither everyday words nor names of the chart, but one slip away from one."""
-        if not self._misspelt:
-            return
-        text = folded.canonical
-        for word in set(folded.words) - everyday_words():
-            owner = self._misspelt.get(word) or self._near(word)
-            if owner is None:
+        text, named = folded.canonical, self._named
+        for word in rare:
+            if len(word) < 4:
+                continue
+            # one slip leaves either the first or the last two letters as they are
+            near = named.get(word[:2], ()), named.get(f" {word[-2:]}", ())
+            name = next((name for names in near for name in names if one_slip(word, name)), None)
+            if name is None or word in self._owners:
                 continue
             at = text.find(f" {word} ")
             while at >= 0:
                 place = folded.place(*folded.spot(at + 1, at + 1 + len(word)))
-                yield Span(*place, *owner, known=True)
+                yield Span(*place, *self._owners[name], known=True)
                 at = text.find(f" {word} ", at + 1)
-
-    def _near(self, word: str) -> _Owner | None:
-        if not 5 <= len(word) <= 20 or not word.isalpha():
-            return None
-        return next(
-            (owner for i in range(len(word)) if (owner := self._misspelt.get(f"{word[:i]}\x00{word[i + 1 :]}"))), None
-        )
 
     def _spelt_out(self, folded: Folded) -> Iterator[Span]:
         """``J o h n``, ``J.o.h.n``, and words broken over lines: keys and text without any space between."""
         if self._loose is None:
-            forms = {key.replace(" ", ""): owner for key, owner in zip(self._keys, self._found, strict=True)}
+            forms = {key.replace(" ", ""): owner for key, owner in self._owners.items()}
             kept = {form: owner for form, owner in forms.items() if len(form) >= 3}
             self._loose = Matcher(list(kept)), list(kept.values())
         matcher, owners = self._loose
@@ -174,14 +187,14 @@ def _bounded(key: str) -> str:
 
 def _telling(key: str, category: Category) -> bool:
     """Whether a variant says enough to be looked for on its own."""
+    if category not in ("NAME", "GEO"):
+        return len(key) >= 4 or (category == "DATE" and key != "")
+    if not key.isascii():
+        return len(key) >= 2
     size = len(key.replace(" ", ""))
     if category == "NAME":
-        return size >= 3 or (size == 2 and (" " in key or not key.isascii()))
-    if category == "GEO":
-        if size < 3 and key.isascii():
-            return False
-        return size >= 3 and not (key in everyday_words() and " " not in key and len(key) < 8)
-    return size >= 2 and not (category != "DATE" and size < 4)
+        return size >= 3 or (size == 2 and " " in key)
+    return size >= 3 and (size >= 8 or key not in everyday_words())
 
 
 def _reversible(key: str, category: Category) -> bool:
@@ -190,24 +203,30 @@ def _reversible(key: str, category: Category) -> bool:
     return len(key) >= 4 and key[::-1] not in everyday_words() and key[::-1] != key
 
 
-def _misspellings(key: str, category: Category) -> Iterator[str]:
-    """One slip away: two letters swapped, one left out, doubled, put in or replaced. ``\\x00`` is any letter."""
-    if category not in ("NAME", "GEO") or " " in key or not key.isalpha() or not 4 <= len(key) <= 20:
-        return
-    everyday = everyday_words()
-    for i in range(len(key)):
-        yield from _kept(f"{key[:i]}{key[i + 1 :]}", everyday, least=4)
-        yield f"{key[:i]}{key[i]}{key[i:]}"
-        if i + 1 < len(key) and key[i] != key[i + 1]:
-            yield from _kept(f"{key[:i]}{key[i + 1]}{key[i]}{key[i + 2 :]}", everyday, least=4)
-        if len(key) >= 6:
-            yield f"{key[:i]}\x00{key[i + 1 :]}"
-        if len(key) >= 5:
-            yield f"{key[:i]}\x00{key[i:]}"
+def _may_be_misspelt(key: str, category: Category) -> bool:
+    return category in ("NAME", "GEO") and key.isalpha() and 4 <= len(key) <= _LONGEST
 
 
-def _kept(form: str, everyday: frozenset[str], *, least: int) -> Iterable[str]:
-    return (form,) if len(form) >= least and form not in everyday else ()
+def one_slip(word: str, name: str) -> bool:
+    """Whether a word is a name with two letters swapped, or one left out, put in or replaced.
+
+    Names of four letters are too short for a replaced letter, those of five for one that is not at their middle.
+    """
+    longer, shorter = len(word), len(name)
+    if abs(longer - shorter) > 1 or word == name or not word.isalpha():
+        return False
+    least = min(longer, shorter)
+    start = 0
+    while start < least and word[start] == name[start]:
+        start += 1
+    end = 0
+    while end < least - start and word[-1 - end] == name[-1 - end]:
+        end += 1
+    if longer != shorter:
+        doubled = longer > shorter and word[start - 1] == word[start]
+        return least - start - end == 0 and (shorter >= 5 or longer < shorter or doubled)
+    swapped = longer - start - end == 2 and word[start] == name[start + 1] and word[start + 1] == name[start]
+    return swapped or (longer - start - end == 1 and shorter >= 6)
 
 
 def _taken_apart(pieces: Sequence[str], original: str) -> bool:

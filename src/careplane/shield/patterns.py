@@ -13,7 +13,7 @@ from typing import Any
 
 import re2
 
-from careplane.shield.decoding import ENCODED
+from careplane.shield.decoding import SIGNS
 from careplane.shield.folding import Folded
 from careplane.shield.pattern_checks import Check
 from careplane.shield.pattern_table import PATTERNS
@@ -24,7 +24,7 @@ DISGUISES = {
     "broken": r"\w[-=\x{ac}]\s*\n",
     "mixed": r"(?i)[a-z][013457892@$!|]{1,2}[a-z]|\b[0134578@$]{1,2}[a-z]{3}"
     r"|[a-z]{3}[01345@$!|]{1,2}(?:\W|$)|\d[oilsbz]+\d",
-    **{f"encoded{i}": sign for i, sign in enumerate(ENCODED)},
+    **SIGNS,
 }
 """Signs that a text hides something: letters apart, words broken over lines, digits for letters, encodings."""
 
@@ -92,10 +92,10 @@ def find_patterns(folded: Folded, signs: Signs) -> Iterator[Span]:
     """
     for pattern in signs.patterns:
         for found in pattern.compiled.finditer(folded.octets):
-            start, end = found.span(1)
-            words = folded.plain[start:end]
-            start += pattern.check(words, folded, start) if pattern.check is not None else 0
-            if found.start(1) <= start < end:
+            first, end = found.span(1)
+            words = folded.plain[first:end]
+            start = first + (pattern.check(words, folded, first) if pattern.check is not None else 0)
+            if first <= start < end:
                 yield Span(*folded.place(start, end), pattern.category, f"{pattern.category}:{words.lower()}")
 
 

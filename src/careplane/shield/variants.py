@@ -155,13 +155,13 @@ def date_variants(text: str) -> Iterator[str]:
 
 def _in_words(m: int, d: int, years: Sequence[str]) -> Iterator[str]:
     numbers = (*dict.fromkeys((f"{d}", f"{d:02d}")), f"{d}{_ordinal(d)}", _ORDINALS[d - 1])
-    for year in years:
-        for month in MONTHS[m - 1]:
-            for number in numbers:
-                yield from (f"{month} {number} {year}", f"{number} {month} {year}", f"{month} the {number} {year}")
-                yield f"{number} of {month} {year}"
-                yield from (f"{number}{month}{year}",) if year and number.isdigit() else ()
-        yield from (f"{d} de {_SPANISH[m - 1]} {link}{year}" for link in ("de ", "del ", ""))
+    for month in MONTHS[m - 1]:
+        for number in numbers:
+            yield from (f"{month} the {number}", f"{number} of {month}")
+            for year in years:
+                yield from (f"{month} {number} {year}", f"{number} {month} {year}")
+        yield f"{d:02d}{month}{years[0]}"
+    yield f"{d} de {_SPANISH[m - 1]}"
 
 
 def _ordinal(day: int) -> str:
