@@ -6,13 +6,12 @@ bracketed one.
 """
 
 import re
-import secrets
 import string
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from careplane.shield import pools
+from careplane.shield import chance, pools
 from careplane.shield.spans import Category
 
 _ZIP = re.compile(r"\d{5}(?:-\d{4})?")
@@ -108,7 +107,7 @@ def draw_persona(free: Callable[[str], bool]) -> Persona | None:
 
 def _draw(pool: Sequence[str], free: Callable[[str], bool]) -> str | None:
     for _ in range(60):
-        word = secrets.choice(pool)
+        word = chance.choice(pool)
         if free(word.lower()):
             return word
     return None
@@ -128,7 +127,7 @@ def _code(words: str, free: Callable[[str], bool]) -> str | None:
         drawn = "".join(_like(char) for char in words)
         start = next(i for i, char in enumerate(drawn) if char.isalnum())
         if drawn[start] == "0":
-            drawn = f"{drawn[:start]}{1 + secrets.randbelow(9)}{drawn[start + 1 :]}"
+            drawn = f"{drawn[:start]}{1 + chance.below(9)}{drawn[start + 1 :]}"
         if all(free(run) for run in re.findall(r"[a-z]{3,}|\d{3,}", drawn.lower())):
             return drawn
     return None
@@ -136,15 +135,15 @@ def _code(words: str, free: Callable[[str], bool]) -> str | None:
 
 def _like(char: str) -> str:
     if char.isdigit():
-        return secrets.choice(string.digits)
+        return chance.choice(string.digits)
     if char.isalpha():
-        return secrets.choice("BCDFGHJKLMNPQRTVWXZ" if char.isupper() else "bcdfghjklmnpqrtvwxz")
+        return chance.choice("BCDFGHJKLMNPQRTVWXZ" if char.isupper() else "bcdfghjklmnpqrtvwxz")
     return char
 
 
 def _ssn(words: str, _free: Callable[[str], bool]) -> str | None:
     """Areas 900 to 999 are never issued, and the groups below 50 are no taxpayer numbers either."""
-    digits = f"9{secrets.randbelow(100):02d}{1 + secrets.randbelow(49):02d}{1 + secrets.randbelow(9999):04d}"
+    digits = f"9{chance.below(100):02d}{1 + chance.below(49):02d}{1 + chance.below(9999):04d}"
     return with_digits(words, digits)
 
 
@@ -153,7 +152,7 @@ def _phone(words: str, free: Callable[[str], bool]) -> str | None:
     if not words.isascii() or count not in (7, 10):
         return None
     for _ in range(60):
-        area, line = str(201 + secrets.randbelow(788)), f"01{secrets.randbelow(100):02d}"
+        area, line = str(201 + chance.below(788)), f"01{chance.below(100):02d}"
         if free(area) and free(f"{area}555{line}") and area[1:] != "11":
             return with_digits(words, f"{area}555{line}"[-count:])
     return None
@@ -178,7 +177,7 @@ def with_digits(layout: str, digits: str) -> str | None:
 
 def _word(free: Callable[[str], bool]) -> str | None:
     for _ in range(60):
-        word = "".join(secrets.choice(part) for part in ("bdfgklmnprstvz", "aeiou") * 3)
+        word = "".join(chance.choice(part) for part in ("bdfgklmnprstvz", "aeiou") * 3)
         if free(word):
             return word
     return None
@@ -186,24 +185,24 @@ def _word(free: Callable[[str], bool]) -> str | None:
 
 def _email(words: str, free: Callable[[str], bool]) -> str | None:
     word = _word(free)
-    return word and in_case_of(words, f"{word}{10 + secrets.randbelow(90)}@example.org")
+    return word and in_case_of(words, f"{word}{10 + chance.below(90)}@example.org")
 
 
 def _url(words: str, free: Callable[[str], bool]) -> str | None:
     word = _word(free)
     scheme = "https://" if "://" in words else "www."
-    return word and f"{scheme}example.org/{word}{10 + secrets.randbelow(90)}"
+    return word and f"{scheme}example.org/{word}{10 + chance.below(90)}"
 
 
 def _ip(words: str, _free: Callable[[str], bool]) -> str | None:
     if words.count(".") != 3 or not words.isascii():
         return None
-    return f"{secrets.choice(('192.0.2', '198.51.100', '203.0.113'))}.{1 + secrets.randbelow(254)}"
+    return f"{chance.choice(('192.0.2', '198.51.100', '203.0.113'))}.{1 + chance.below(254)}"
 
 
 def _zip(free: Callable[[str], bool]) -> str | None:
     for _ in range(60):
-        drawn = f"{10_000 + secrets.randbelow(90_000)}"
+        drawn = f"{10_000 + chance.below(90_000)}"
         if free(drawn):
             return drawn
     return None
@@ -229,7 +228,7 @@ def _street(words: str, free: Callable[[str], bool]) -> str | None:
     parts, name = _STREET.fullmatch(words), _draw(pools.TOWNS, free)
     if parts is None or name is None or (parts["word"] or "").lower() not in pools.STREET_WORDS:
         return None
-    return in_case_of(parts["name"], f"{100 + secrets.randbelow(9900)} {name}") + parts["suffix"]
+    return in_case_of(parts["name"], f"{100 + chance.below(9900)} {name}") + parts["suffix"]
 
 
 _MAKERS: Mapping[Category, Callable[[str, Callable[[str], bool]], str | None]] = {

@@ -11,7 +11,7 @@ import re2
 from careplane.errors import Refused, ShieldError
 from careplane.records import JSON
 from careplane.records.model import Message, texts
-from careplane.shield import json_text, lifelike, outgoing, structured
+from careplane.shield import json_text, lifelike, outgoing, remembered, structured
 from careplane.shield.detect import Detector, detector_for
 from careplane.shield.lifelike import fold_word
 from careplane.shield.outgoing import Place, Sent
@@ -143,7 +143,7 @@ class Shield:
 
     def _find(self, text: str) -> list[Span]:
         assert self._detector is not None  # noqa: S101 - only the policy "identifiable" has none
-        return _in_order(self._choose(self._detector.find(text)))
+        return _in_order(self._choose(remembered.find(self._detector, text)))
 
     def _found(self, slots: Sequence[Slot]) -> list[list[Place]]:
         """The places of every slot."""

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from careplane.records import Record
-from careplane.shield import dates, forms, lifelike, pools
+from careplane.shield import chance, dates, forms, lifelike, pools
 from careplane.shield.lifelike import Persona
 from careplane.shield.restoring import Aliases, Form, Meaning, escape
 from careplane.shield.spans import Category
@@ -200,7 +200,7 @@ class SurrogateMap:
             tries += 1
             if tries > 200:
                 low, high = _MANY
-            number = low + secrets.randbelow(high - low)
+            number = low + chance.below(high - low)
             if number not in taken and self._may_number(str(number)):
                 return number
 
@@ -274,8 +274,8 @@ class SurrogateMap:
             return
         present = {day.toordinal() for day in full}
         for _ in range(200):
-            weeks = 1 + secrets.randbelow(_LONGEST_SHIFT)
-            shift = 7 * weeks * secrets.choice((-1, 1))
+            weeks = 1 + chance.below(_LONGEST_SHIFT)
+            shift = 7 * weeks * chance.choice((-1, 1))
             if not any(day + shift in present for day in present):
                 self._shift = shift
                 return
