@@ -352,7 +352,29 @@ def same(style: str) -> tuple[Protected, str]:
 ANYTHING = st.text(
     st.sampled_from("NAME-417[](){}<>\\&#;%5Bb \u200b\u2011*_`'.,\n0129sTAvery\u00e9\u0130"), max_size=30
 )
-PARTS = st.sampled_from([*BRACKETED]) | ANYTHING
+ATOMS = (
+    *(
+        "[",
+        "[[",
+        "]",
+        "\\",
+        "\\u005b",
+        "\\u005d",
+        "\\x5b",
+        "&#91;",
+        "&lbrack;",
+        "&",
+        "%5B",
+        "%5",
+        "-2",
+        "\u200b",
+        "A.",
+        " no. ",
+    ),
+    *("DATE", "NAME", "PHONE-", "05/1", "March", "Quesen", "s", "'s", "T10:00", "00", "\n", "**", "`"),
+)
+"""What surrogates, brackets and escapes begin with or go on with."""
+PARTS = st.sampled_from([*BRACKETED]) | st.sampled_from(ATOMS) | ANYTHING
 
 
 @settings(max_examples=300, deadline=None)

@@ -8,7 +8,7 @@ the stream is held back from there: so every cutting of a text gives the same re
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ import ahocorasick_rs
 import orjson
 
 from careplane.shield import rewriting
-from careplane.shield.rewriting import BRACKETS, CODE, FORM, INITIAL, NAME, TOKEN, Joint, plain_token
+from careplane.shield.rewriting import BRACKETS, CODE, FORM, INITIAL, NAME, SPELLING, TOKEN, Joint, plain_token
 
 _CONTEXT = 32
 """Characters before the undecided part that a decision may look back at."""
@@ -234,7 +234,7 @@ class Aliases:
             if start < done:
                 continue
             if start > done and text[start - 1] == "[":
-                one = self._as_sent(text, start - 1, done, as_json)
+                one = self._as_sent(text, start - 1, as_json)
                 if one is not None:
                     found.append(one)
                     done = one.end
@@ -249,9 +249,9 @@ class Aliases:
                 done = one.end
         return found, len(text) if last else self._tail(text, lower, done, as_json)
 
-    def _as_sent(self, text: str, start: int, done: int, as_json: bool) -> Found | None:
+    def _as_sent(self, text: str, start: int, as_json: bool) -> Found | None:
         """A surrogate in brackets as it was sent, with nothing before it that could belong to it; the usual case."""
-        if start > done and text[start - 1] not in " \n":
+        if start and text[start - 1] not in " \n":
             return None
         end = text.find("]", start, start + self.longest) + 1
         meaning = self.exact.get(text[start:end])
@@ -279,11 +279,7 @@ class Aliases:
         size = len(text)
         if size == done:
             return size
-        cut = self._tail_head(text, lower, done)
-        if cut < size:
-            reading = _Reading(self, text, cut, done, last=False, as_json=as_json)
-            cut = reading.held_from() if reading.begins_word() else size
-        cut = min(cut, self._tail_open(text, done, as_json))
+        cut = min(self._tail_head(text, lower, done, as_json), self._tail_open(text, done, as_json))
         if as_json and self.has_bare and text[-1] == '"':
             cut = min(cut, size - 1)
         if self.initials:
@@ -300,18 +296,25 @@ class Aliases:
         opening = rewriting.TAIL_OPEN.search(text, window)
         return self.with_quote(text, opening.start(), done, as_json) if opening else len(text)
 
-    def _tail_head(self, text: str, lower: str, done: int) -> int:
+    def _tail_head(self, text: str, lower: str, done: int, as_json: bool) -> int:
         """Where the first token of a surrogate may have begun."""
+        size = len(text)
+        for start in self._heads(text, lower, done):
+            reading = _Reading(self, text, start, done, last=False, as_json=as_json)
+            if reading.begins_word():
+                return reading.held_from()
+        return size
+
+    def _heads(self, text: str, lower: str, done: int) -> Iterator[int]:
         size = len(text)
         if not text.isascii() and rewriting.DISGUISED.search(text, done):
             run = rewriting.LAST_RUN.search(text, max(done, size - 2 * self._longest_head))
             if run and plain_token(run.group()) in self.root.begins:
-                return run.start()
+                yield run.start()
         if lower[-1] in self._head_ends:
             for length in range(min(self._longest_head, size - done), 0, -1):
                 if lower[size - length :] in self.root.begins:
-                    return size - length
-        return size
+                    yield size - length
 
     def with_quote(self, text: str, start: int, done: int, as_json: bool) -> int:
         """The place before a quotation mark, where it may belong to what stands in for a number."""
@@ -432,7 +435,7 @@ class _Reading:
         joint = node.joint
         if node.bracketed:
             self._look_back()
-            joint = CODE if self._bracket else FORM
+            joint = SPELLING if self._bracket else FORM
         text = self._text
         end = joint.whole.match(text, at).end()  # type: ignore[union-attr] # it matches the empty text
         if not self._last and len(text) - end < 12 and (end == len(text) or joint.cut.match(text, at)):

@@ -62,6 +62,8 @@ NAME = _joint(",?", _UNIT, 4)
 """Within a name: also ``Last, First``."""
 INITIAL = _joint(r"\.?", _UNIT, 4)
 """After an initial."""
+SPELLING = _joint("", rf"{_UNIT}|[.:/\#]", 4)
+"""The same inside of brackets, where what follows belongs to the surrogate."""
 FORM = _joint("", rf"[{_HYPHENS}_]|&(?:hyphen|dash|\#45|\#x2d|\#8209);|\\u(?:002d|201[01])|%2d|[{INVISIBLE}\\]", 3)
 """Before the number of a spelling: hyphens only, because "[NAME-417] 2 tablets" may lose its brackets."""
 
@@ -106,7 +108,7 @@ def _bracket(opening: str, closing: str) -> Bracket:
         double=_compile(rf"\\{{0,2}}(?:{opening})\\{{0,2}}(?:{opening}){_INSIDE}\Z"),
         close=_compile(inside + closes),
         twice=_compile(inside + closes + "{2}"),
-        cut=_compile(rf"{inside}{closes}?{_CUT}?\Z"),
+        cut=_compile(rf"{inside}{closes}?\\{{0,2}}{_CUT}?\Z"),
     )
 
 
@@ -121,7 +123,9 @@ SIGNS = re.compile(f"[\\[(<{{&%\\\\\uff3b\u3010\u3014\uff08\uff1c\u2039\u3008\u2
 """An opening bracket, an entity or an escape begins with one of these; or a word is in disguise."""
 
 _ANY_OPEN = "|".join(opening for opening, _ in _FAMILIES)
-TAIL_OPEN = _compile(rf"(?:(?:\\{{0,2}}(?:{_ANY_OPEN})){{1,2}}{_INSIDE}|(?:\\{{0,2}}(?:{_ANY_OPEN}))?{_CUT})\Z")
+TAIL_OPEN = _compile(
+    rf"(?:(?:\\{{0,2}}(?:{_ANY_OPEN})){{1,2}}{_INSIDE}|(?:\\{{0,2}}(?:{_ANY_OPEN}))?\\{{0,2}}{_CUT})\Z"
+)
 """The end of a text that a surrogate in brackets may follow."""
 
 AFTER_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?:[bfnrt]|u[0-9a-fA-F]{4})\Z")
