@@ -129,3 +129,24 @@ def test_the_record_of_a_refusal_holds_nothing_of_the_clients_own(
     assert len(written) == 1
     assert "Zebulon" not in written[0]
     assert "Quackenbush" not in written[0]
+
+
+def test_logs_and_numbers_hold_nothing_of_a_request(
+    obliging_site: tuple[Site, Obliging], model: Obliging, caplog: pytest.LogCaptureFixture
+) -> None:
+    site, _ = obliging_site
+    with caplog.at_level(0):
+        for path, body in SPOILT:
+            post(site, path, body)
+        for text in (SAID, f"be busy {SAID}", f"be full {SAID}", f"break off {SAID}"):
+            for stream in (False, True):
+                post(site, "chat/completions", {"messages": [{"role": "user", "content": text}], "stream": stream})
+    logged = " ".join(str(vars(record)) for record in caplog.records if not record.name.startswith("httpcore"))
+    page = site.gateway.parts.telemetry.page().decode()
+    assert "default" in page
+    for word in ("Zebulon", "Quackenbush", "555-0188"):
+        assert word not in logged
+        assert word not in page
+    kept = " ".join(str(record) for record in site.ledger.records())
+    assert "Zebulon" not in kept
+    assert "Quackenbush" not in kept
