@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from careplane.codecs.anthropic_messages import MESSAGES
-from careplane.codecs.anthropic_upstream import Reply, messages_body, read_reply
+from careplane.codecs.anthropic_reply import Reply, read_reply
+from careplane.codecs.anthropic_upstream import messages_body
 from careplane.codecs.dialect import Asked, Problem
 from careplane.codecs.sse import Event, EventParser
 from careplane.errors import InputError, UpstreamBusy, UpstreamError, UpstreamRejected

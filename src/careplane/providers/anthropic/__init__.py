@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from careplane.codecs.anthropic_upstream import DEFAULT_MAX_TOKENS, Reply, messages_body, read_reply
+from careplane.codecs.anthropic_reply import Reply, read_reply
+from careplane.codecs.anthropic_upstream import DEFAULT_MAX_TOKENS, messages_body
 from careplane.errors import SettingsError
 from careplane.providers import ChatRequest, Chunk, Provider
 from careplane.providers._exchange import Sending, Target, streamed, whole
