@@ -6,8 +6,11 @@ Run ``bench/run guards --shared ../shared``; without the shared data only the se
 import argparse
 import importlib.util
 import json
+import random
+import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,16 +19,17 @@ from _grounded import FAULTS, charts, quoted, told
 from _machine import record
 from careplane.records.app import Output
 from careplane.records.run import Finding, Source
-from careplane.shield.checked import uncited
+from careplane.shield.checked import Check, uncited
 from careplane.shield.checks import Checked, sentences
 from careplane.shield.guards import grounding
 from careplane.shield.guards.advice import advice
 from careplane.shield.guards.crisis import crises
+from careplane.shield.guards.grounding.lexicon import table
 from careplane.shield.guards.injection import THRESHOLD, injection_score
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SETS = REPOSITORY / "tests/shield/guards"
-SEEDS = (1,)
+SEEDS = (1, 2, 3)
 CHECKS = (
     grounding.citations_present,
     grounding.numbers,
@@ -45,11 +49,12 @@ def main() -> None:
     results: dict[str, Any] = {"crisis": crisis_figures(), "advice": advice_figures()}
     if given.shared.is_dir():
         results["grounding"] = grounding_figures(given.shared / "data/fhir-bulk/synthea79", show=given.show)
+        results["dictation"] = dictation_figures(given.shared / "data/privacy")
         results["boundaries"] = boundary_figures(given.shared / "data/privacy")
     record("guards", results)
-    for name, table in results.items():
+    for name, part in results.items():
         print(f"\n{name}")
-        for row, figures in table.items():
+        for row, figures in part.items():
             print(f"  {row:32} {figures}")
 
 
@@ -165,6 +170,61 @@ def grounding_figures(folder: Path, *, show: bool) -> dict[str, Any]:
                 tally.see_faulty(name, parts, made[1], chart.sources)
                 tally.see_faulty(f"{name}, uncited", [uncited(part) for part in parts], made[1], chart.sources)
     return tally.figures()
+
+
+def dictation_figures(folder: Path) -> dict[str, Any]:
+    """Notes of visits as drafts and their transcripts as the only source: the hard case, as much of a note is not said.
+
+    A sentence that is not changed and has a finding is a false alarm, whether or not the transcript holds it.
+    """
+    spoken = _lines(folder / "aci_bench_dialogues_names.jsonl")
+    told_of = {row["id"].removeprefix("acid-"): row["text"] for row in spoken}
+    tally: dict[str, Counter[str]] = {name: Counter() for name in SWAPS}
+    for row in _lines(folder / "aci_bench_notes_names.jsonl"):
+        said = told_of.get(row["id"].removeprefix("aci-"))
+        if said is None:
+            continue
+        sources = (Source(n=1, reference="Transcript/1", label="Transcript", text=said),)
+        parts = sentences(row["text"])
+        for name, (check, pattern, change) in SWAPS.items():
+            draw = random.Random(f"{row['id']} {name}")
+            hit = {finding.sentence for finding in check(checked(row["text"], sources, parts=parts))}
+            places = [i for i, part in enumerate(parts) if pattern.search(part)]
+            tally[name].update(sentences=len(places), alarms=sum(i in hit for i in places))
+            for i in (place for place in places if place not in hit):
+                found = pattern.search(parts[i])
+                if found is None:
+                    continue
+                changed = parts[i][: found.start()] + change(found.group(), draw) + parts[i][found.end() :]
+                if changed != parts[i]:
+                    seen = check(checked(changed, sources, parts=(changed,)))
+                    tally[name].update(faults=1, caught=bool(seen))
+    recall = {name: round(counts["caught"] / max(1, counts["faults"]), 3) for name, counts in tally.items()}
+    return {name: dict(counts) | {"recall": recall[name]} for name, counts in tally.items()}
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+DRUGS = sorted(name for name in table() if " " not in name and "-" not in name)
+SWAPS: dict[str, tuple[Check, re.Pattern[str], Callable[[str, random.Random], str]]] = {
+    "drug altered": (
+        grounding.drugs,
+        re.compile(rf"\b(?:{'|'.join(DRUGS)})\b", re.IGNORECASE),
+        lambda word, draw: draw.choice([name for name in DRUGS if name != word.lower()]),
+    ),
+    "number altered": (
+        grounding.numbers,
+        re.compile(r"(?<![\d/.-])\d+(?:\.\d+)?(?![\d/.-])"),
+        lambda word, draw: f"{float(word) * draw.choice((1.3, 2, 10)) + 1:g}",
+    ),
+    "side swapped": (
+        grounding.laterality,
+        re.compile(r"\b(?:left|right)\b"),
+        lambda word, _draw: "right" if word == "left" else "left",
+    ),
+}
 
 
 def boundary_figures(folder: Path) -> dict[str, Any]:

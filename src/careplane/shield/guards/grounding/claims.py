@@ -93,7 +93,10 @@ def _holds_day(day: Day, text: str) -> bool:
 
 
 def _holds_number(quantity: Quantity, text: str) -> bool:
-    if any(same_value(quantity.value, known.value) or same_mass(quantity, known) for known in quantities_in(text)):
+    if any(
+        same_value(quantity.value, known.value) or same_mass(quantity, known)
+        for known in quantities_in(text, spelt=True)
+    ):
         return True
     return not quantity.unit and any(quantity.value in (day.year, day.day) for day, _ in dates_in(text))
 

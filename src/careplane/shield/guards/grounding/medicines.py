@@ -44,7 +44,7 @@ def _doses(sentence: str, named: set[str], known: set[str], held: Sequence[tuple
     """Doses of the one drug that a sentence names and that no text about that drug gives."""
     if len(named) != 1 or not named <= known:
         return
-    of_named = [dose for names, text in held if names & named for dose in quantities_in(text)]
+    of_named = [dose for names, text in held if names & named for dose in quantities_in(text, spelt=True)]
     for dose in quantities_in(uncited(sentence)):
         if dose.unit in DOSE_UNITS and not any(_same(dose, one) for one in of_named):
             yield f"No source gives {dose.shown} of {next(iter(named))}."

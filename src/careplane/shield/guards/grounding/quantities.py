@@ -25,6 +25,18 @@ _DATES = tuple(
         + r"(?:,?\s+(?:de\s+)?(?P<y>\d{4}))?\b",
     )
 )
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_ONES += " seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SPELT = {word: i for i, word in enumerate(_ONES.split())} | {word: 10 * i for i, word in enumerate(_TENS.split(), 2)}
+_SPELT_OUT = re.compile(rf"\b(?:(?:{'|'.join(_SPELT)}|hundred|thousand)\b[ -]?(?:and (?=\w))?)+", re.I)
+_UNIT_WORDS = (
+    (r"milligrams?", "mg"),
+    (r"micrograms?", "mcg"),
+    (r"milliliters?", "ml"),
+    (r"grams?", "g"),
+    (r"percent", "%"),
+)
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
     r"(?:\s?-?\s?(?P<unit>mcg|µg|mg|g|kg|ml|l|units?|iu|meq|mmol|tablets?|capsules?|puffs?|drops?|%)"
@@ -63,10 +75,14 @@ def dates_in(text: str) -> tuple[tuple[Day, str], ...]:
 
 
 @lru_cache(maxsize=256)
-def quantities_in(text: str) -> tuple[Quantity, ...]:
-    """The numbers of a text outside its dates; ``1,200.50`` is 1200.5 and list markers (``1.``) are left out."""
+def quantities_in(text: str, *, spelt: bool = False) -> tuple[Quantity, ...]:
+    """The numbers of a text outside its dates; ``1,200.50`` is 1200.5 and list markers (``1.``) are left out.
+
+    ``spelt`` reads numbers in words too, as dictation has them: for sources, not for what a draft claims ("one of us").
+    """
     for found in _date_matches(text):
         text = text.replace(found.group(), " ", 1)
+    text = _with_digits(text) if spelt else text
     text = re.sub(r"^\s*\d{1,2}[.)]\s", " ", text)
     return tuple(
         Quantity(
@@ -76,6 +92,30 @@ def quantities_in(text: str) -> tuple[Quantity, ...]:
         )
         for found in _NUMBER.finditer(text)
     )
+
+
+def _with_digits(text: str) -> str:
+    """Numbers and units that are spelt out, as in dictation, in digits as well: ``twenty milligrams`` is ``20 mg``."""
+    text = _SPELT_OUT.sub(lambda found: f"{_spelt(found.group())} ", text)
+    for words, unit in _UNIT_WORDS:
+        text = re.sub(rf"(?<=\d) ?{words}\b", f" {unit}", text, flags=re.I)
+    return text
+
+
+def _spelt(words: str) -> int:
+    """``two hundred and fifty`` is 250; what is said digit by digit (``one twenty``) is put together: 120."""
+    total = 0
+    part = 0
+    for word in re.findall(r"[a-z]+", words.lower()):
+        if word == "hundred":
+            part = max(part, 1) * 100
+        elif word == "thousand":
+            total, part = (total + max(part, 1)) * 1000, 0
+        elif word in _SPELT:
+            value = _SPELT[word]
+            joined = part and (value >= 10 or part % 10) and part % 100
+            part = part * (100 if value >= 10 else 10) + value if joined else part + value
+    return total + part
 
 
 _MASS = {"mcg": Decimal(1), "mg": Decimal(1_000), "g": Decimal(1_000_000), "kg": Decimal(1_000_000_000)}
