@@ -220,6 +220,14 @@ def test_a_function_named_after_a_person_is_refused_without_the_name() -> None:
         Shield(CHART).request(body)
     assert "okafor" not in str(refused.value).lower()
     assert "function name" in str(refused.value)
+    odd: list[dict[str, Any]] = [
+        {"metadata": {"Maria Munoz": "1"}},
+        {"tools": [{"parameters": {"properties": {"dr_okafor": {}}}}]},
+    ]
+    for fields in odd:
+        with pytest.raises(Refused) as refused:
+            Shield(CHART).request({"messages": [], **fields})
+        assert "name of a field" in str(refused.value)
 
 
 def test_the_policy_none_looks_everywhere() -> None:

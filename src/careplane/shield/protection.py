@@ -115,7 +115,7 @@ class Shield:
 
         Raises:
             Refused: the policy is ``none`` and there is an identifier; there is an image, sound or file and the policy
-                is not ``identifiable``; or the name of a function is an identifier.
+                is not ``identifiable``; or the name of a function or field is an identifier of the chart.
             ShieldError: the shield could not do its work; nothing may leave. The message holds no text.
         """
         try:
@@ -137,6 +137,9 @@ class Shield:
             )
         slots = structured.slots(body)
         found = self._found(slots)
+        structure = [slot for slot in slots if slot.structure and slot.text not in structured.WIRE_WORDS]
+        named = {(slot.text, f"The field {slot.place}") for slot in structure if slot.text}
+        self._check_names(named | {(key, "The name of a field") for key in structured.own_keys(body)})
         if self._policy == "none" and any(found):
             raise Refused(_kinds(found), "Remove the identifiers, or ask for another data policy of this app.")
         return self._replaced(body, slots, found)
@@ -160,20 +163,18 @@ class Shield:
                 short.append(i)
         for i, places in zip(short, outgoing.places_in_texts([slots[i].text for i in short], self._find), strict=True):
             found[i] = places
-        self._check_structure([slot for slot in slots if slot.structure and slot.text not in structured.WIRE_WORDS])
         return found
 
-    def _check_structure(self, slots: Sequence[Slot]) -> None:
-        names = sorted({(slot.text, slot.place) for slot in slots})
+    def _check_names(self, given: set[tuple[str, str]]) -> None:
+        """Refuse what cannot be replaced and holds an identifier of the chart; each text comes with what it is."""
+        names = sorted(given)
+        texts = [text for text, _ in names]
         if not names:
             return
-        separate = outgoing.clipped(
-            self._find(outgoing.CUT.join(text for text, _ in names)), [text for text, _ in names]
-        )
-        for (_, place), spans in zip(names, separate, strict=True):
+        for (_, what), spans in zip(names, outgoing.clipped(self._find(outgoing.CUT.join(texts)), texts), strict=True):
             if any(span.known for span in spans):
                 raise Refused(
-                    (f"The field {place} holds an identifier of the chart, and it cannot be replaced there.",),
+                    (f"{what} holds an identifier of the chart, and it cannot be replaced there.",),
                     "Use a name that says nothing about a person.",
                 )
 

@@ -92,6 +92,22 @@ def _slot(text: str, key: str, place: str) -> Slot:
     )
 
 
+_WORDS = """
+messages role content type text name tool_calls tool_call_id id function arguments refusal texts tools tool_choice
+parameters properties required description items enum default title format additionalProperties strict response_format
+json_schema schema max_tokens max_completion_tokens temperature top_p stop seed n user metadata parallel_tool_calls
+reasoning_effort presence_penalty frequency_penalty logit_bias logprobs top_logprobs dimensions encoding_format
+"""
+_API_KEYS = frozenset(_WORDS.split())
+
+
+def own_keys(body: Any) -> set[str]:
+    """The keys in a body that are not those of the API: whoever sent it chose them, and they cannot be replaced."""
+    if isinstance(body, dict):
+        return {str(name) for name in body}.difference(_API_KEYS).union(*map(own_keys, body.values()))
+    return set().union(*map(own_keys, body)) if isinstance(body, list | tuple) else set()
+
+
 def filled(body: Any, texts: Iterator[str]) -> Any:
     """The same body with other texts, in the order of :func:`slots`."""
     if isinstance(body, str):
