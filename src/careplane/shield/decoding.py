@@ -25,7 +25,7 @@ SIGNS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _MIXED}
 _UNITS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _BASE64}
 _BEFORE = re.compile(r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2})+$")
 _AFTER = re.compile(r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2})+")
-_LONGEST = 100_000
+_LONGEST = 4_000_000
 """Base64 of more characters is a file, not a disguised identifier."""
 
 

@@ -82,15 +82,18 @@ class Known:
                 continue
             key = self._keys[index]
             pad = key[0] < _UNSPACED_SCRIPTS
-            first, last = folded.spot(start + pad, -back - pad)
+            # what overlaps the one before it counts with its rest only, so that names side by side stay apart
+            first, last = folded.spot(max(start + pad, covered), -back - pad)
             category, entity = self._owners[key]
-            if category == "NAME" and not meant_as_name(key, folded.plain, first, last):
+            if category == "NAME" and start + pad >= covered and not meant_as_name(key, folded.plain, first, last):
                 continue
             if key in self._slashed and "/" not in folded.plain[first:last]:
                 continue
             covered = -back
             if category == "PHONE":
                 first -= len(_LEADING.search(folded.plain, max(0, first - 4), first)[0])  # type: ignore[index]
+            if category == "NAME" and key[-2:-1] == " " and folded.plain[last : last + 1] == ".":
+                last += 1  # the full stop of an initial
             yield Span(*folded.place(first, last), category, entity, known=True)
 
     def _backwards(self, folded: Folded) -> Iterator[Span]:

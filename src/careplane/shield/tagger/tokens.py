@@ -8,7 +8,7 @@ from importlib.resources import files
 from careplane.shield.variants import MONTHS
 from careplane.shield.vocabulary import EVERYDAY, NAME, Word
 
-_TOKEN = re.compile(r"[A-Za-z]+|\d[\d/.,:-]*|\n\s*|[^\sA-Za-z0-9]")
+_TOKEN = re.compile(r"[A-Za-z]+\d[A-Za-z0-9]*|[A-Za-z]+|\d[\d/.,:-]*|\n\s*|[^\sA-Za-z0-9]")
 _SENTENCE_END = frozenset('.?!:\n\u2022*;"(')
 TITLES = frozenset({"dr", "drs", "mr", "mrs", "ms", "miss", "mx", "doctor", "nurse", "prof", "professor", "mister"})
 _LINKS = frozenset(
@@ -98,7 +98,7 @@ class Tokens:
         return [
             i
             for i, word in enumerate(self.written)
-            if word[0].isalpha() and self.lows[i] not in _CUES and check(i, word) and not self._is_month(i)
+            if word.isalpha() and self.lows[i] not in _CUES and check(i, word) and not self._is_month(i)
         ]
 
     def _is_month(self, i: int) -> bool:
