@@ -110,7 +110,14 @@ def test_quirks_change_the_body_only_where_they_say() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"{}", b"[]", b'{"data": [{"index": 0}]}', b'{"data": [{"index": 0, "embedding": "AAAA"}]}']
+    "data",
+    [
+        b"{}",
+        b"[]",
+        b'{"data": [{"index": 0}]}',
+        '{"data": [{"index": 1, "embedding": [1]}]}',
+        b'{"data": [{"index": 0, "embedding": "AAAA"}]}',
+    ],
 )
 def test_what_is_no_list_of_vectors_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
@@ -132,3 +139,8 @@ def test_any_pieces_give_the_same_chunks(at: list[int]) -> None:
     )
     places = sorted({place % (len(data) + 1) for place in at})
     assert fed(*(data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True))) == fed(data)
+
+
+def test_a_negative_count_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        fed(b'data: {"choices": [], "usage": {"prompt_tokens": -7, "completion_tokens": 2}}\n\n')

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from careplane.errors import UpstreamError
 from careplane.providers import Chunk, Embeddings, ToolDelta
 
 from .conftest import Line
 from .shelf import FORMAT, PNG, SCHEMA, calls, embed_request, reasons, request, text, tool, wire
 from .test_contract import collect
+from .upstream import Http, well_behaved
 
 streamed = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
@@ -147,6 +149,21 @@ def test_no_character_is_lost_or_split(line: Line, stream: bool) -> None:
     said = 'Grüße 🙂 "quoted" \\ back\nline\ttab \u2028 sep 患者 é'
     line.endpoint.answer = lambda _: [*(Chunk(text=one) for one in said), Chunk(finish_reason="stop")]
     assert text(asyncio.run(collect(line.provider, request(stream=stream)))) == said
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_another_number_of_vectors_than_texts_is_an_error(line: Line, count: int) -> None:
+    embed = line.provider.embed
+    if embed is None:
+        return
+    body = line.endpoint.wire.embeddings([[1.0, float(n)] for n in range(count)])
+    line.endpoint.manner = lambda _: well_behaved(Http(200, "application/json", [body]))
+
+    async def vectors() -> Embeddings:
+        return await embed(embed_request("a", "bbb"))
+
+    with pytest.raises(UpstreamError):
+        asyncio.run(vectors())
 
 
 def test_embeddings_are_asked_of_their_own_model(line: Line) -> None:

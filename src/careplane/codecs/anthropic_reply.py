@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from careplane.codecs.counts import tokens
 from careplane.codecs.sse import EventParser
 from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected
 from careplane.records import JSON
@@ -83,8 +84,8 @@ class Reply:
         """Remember counts: each event that has some gives the sums so far."""
         for name in self._usage:
             if usage.get(name) is not None:
-                self._usage[name] = int(usage[name])
-        self._written = int(usage.get("output_tokens") or self._written)
+                self._usage[name] = tokens(usage[name])
+        self._written = tokens(usage.get("output_tokens") or self._written)
 
     def ended(self, reason: str | None) -> Iterator[Chunk]:
         """The last chunk: why, and all counts; cached tokens are a part of the input."""

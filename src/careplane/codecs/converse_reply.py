@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from careplane.codecs.counts import tokens
 from careplane.codecs.event_stream import Frame, Frames
 from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 from careplane.records import JSON
@@ -122,9 +123,9 @@ def _reason(given: Any) -> str:
 
 def _usage(given: JSON) -> Chunk:
     """Converse counts what was read from or written to a cache apart; our input is all of it."""
-    cached = int(given.get("cacheReadInputTokens") or 0)
-    read = int(given["inputTokens"]) + cached + int(given.get("cacheWriteInputTokens") or 0)
-    return Chunk(input_tokens=read, output_tokens=int(given["outputTokens"]), cached_tokens=cached)
+    cached = tokens(given.get("cacheReadInputTokens") or 0)
+    read = tokens(given["inputTokens"]) + cached + tokens(given.get("cacheWriteInputTokens") or 0)
+    return Chunk(input_tokens=read, output_tokens=tokens(given["outputTokens"]), cached_tokens=cached)
 
 
 def _reported(kind: str) -> UpstreamError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from careplane.codecs.counts import tokens
 from careplane.codecs.sse import EventParser
 from careplane.errors import UpstreamBusy, UpstreamError, UpstreamRejected
 from careplane.records import JSON
@@ -63,10 +64,10 @@ def read_embeddings(data: bytes) -> Embeddings:
     """
     try:
         given: Any = orjson.loads(data)
-        rows = sorted(given["data"], key=lambda row: int(row["index"]))
-        vectors = tuple([float(number) for number in row["embedding"]] for row in rows)
+        rows = {int(row["index"]): [float(number) for number in row["embedding"]] for row in given["data"]}
+        vectors = tuple(rows[index] for index in range(len(given["data"])))
         counted = (given.get("usage") or {}).get("prompt_tokens")
-        return Embeddings(vectors=vectors, input_tokens=None if counted is None else int(counted))
+        return Embeddings(vectors=vectors, input_tokens=None if counted is None else tokens(counted))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("not a list of embeddings") from error
 
@@ -173,9 +174,9 @@ def _usage(given: JSON) -> Chunk:
     details = given.get("prompt_tokens_details") or {}
     cached = details.get("cached_tokens")
     return Chunk(
-        input_tokens=int(given["prompt_tokens"]),
-        output_tokens=int(given.get("completion_tokens") or 0),
-        cached_tokens=None if cached is None else int(cached),
+        input_tokens=tokens(given["prompt_tokens"]),
+        output_tokens=tokens(given.get("completion_tokens") or 0),
+        cached_tokens=None if cached is None else tokens(cached),
     )
 
 

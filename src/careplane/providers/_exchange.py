@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from careplane.errors import InputError, UpstreamError, UpstreamRejected, UpstreamTimeout
-from careplane.providers import Chunk
+from careplane.providers import Chunk, Embeddings, EmbedRequest
 from careplane.providers._refusals import refusal
 from careplane.providers._upstream import Timeouts, send, stream
 
@@ -90,6 +90,13 @@ async def fetched(sending: Sending, target: Target, read: Callable[[bytes], T]) 
         return read(answer.body)
     except ValueError as error:
         raise UpstreamError("The model endpoint sent something that is not a reply of its kind.") from error
+
+
+def complete(found: Embeddings, request: EmbedRequest) -> Embeddings:
+    """The vectors, if there is one of each text: a missing one would move the others to texts that are not theirs."""
+    if len(found.vectors) != len(request.inputs):
+        raise UpstreamError("The model endpoint sent another number of vectors than texts were given.")
+    return found
 
 
 async def streamed(prepare: Prepare, target: Target, reader: Reader) -> AsyncGenerator[Chunk, None]:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from careplane.codecs.openai_upstream import Reply, chat_body, embed_body, read_embeddings, read_reply
 from careplane.errors import SettingsError
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Provider
-from careplane.providers._exchange import Sending, Target, fetched, segment, streamed, whole
+from careplane.providers._exchange import Sending, Target, complete, fetched, segment, streamed, whole
 from careplane.providers._options import QUIRKS, Options
 from careplane.providers.azure_openai.tokens import NAMES, source
 
@@ -54,7 +54,7 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
     async def embed(request: EmbedRequest) -> Embeddings:
         url = address(request.model or embed_model, "embeddings")
         sending = Sending(url, await headers(), embed_body(request, embed_model))
-        return await fetched(sending, target, read_embeddings)
+        return complete(await fetched(sending, target, read_embeddings), request)
 
     return Provider(
         name="azure_openai",

@@ -21,7 +21,7 @@ import orjson
 from careplane.codecs import converse, converse_reply
 from careplane.errors import SettingsError
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Provider
-from careplane.providers._exchange import Sending, Target, fetched, segment, streamed, whole, written
+from careplane.providers._exchange import Sending, Target, complete, fetched, segment, streamed, whole, written
 from careplane.providers._options import Options
 from careplane.providers.bedrock import embedding
 from careplane.providers.bedrock.credentials import NAMES, source
@@ -76,7 +76,7 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
             await fetched(await sending(name, "invoke", orjson.dumps(body)), target, embedding.read)
             for body in embedding.bodies(name, request)
         ]
-        return embedding.joined(parts)
+        return complete(embedding.joined(parts), request)
 
     return Provider(
         name="bedrock",

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from careplane.codecs.counts import tokens
 from careplane.errors import UpstreamRejected
 from careplane.records import JSON
 from careplane.records.model import Embeddings, EmbedRequest
@@ -37,7 +38,7 @@ def read(data: bytes) -> Embeddings:
     try:
         given: Any = orjson.loads(data)
         if "embedding" in given:
-            return Embeddings(vectors=(_vector(given["embedding"]),), input_tokens=int(given["inputTextTokenCount"]))
+            return Embeddings(vectors=(_vector(given["embedding"]),), input_tokens=tokens(given["inputTextTokenCount"]))
         found = given["embeddings"]
         found = found["float"] if isinstance(found, dict) else found
         return Embeddings(vectors=tuple(_vector(one) for one in found))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from careplane.codecs.openai_upstream import Reply, chat_body, embed_body, read_embeddings, read_reply
 from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Provider
-from careplane.providers._exchange import Sending, Target, fetched, streamed, whole
+from careplane.providers._exchange import Sending, Target, complete, fetched, streamed, whole
 from careplane.providers._options import QUIRKS, Options
 
 _KNOWN = QUIRKS | {"embed_model", "base_url", "model", "api_key", "api_key_file"}
@@ -49,7 +49,7 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
     async def embed(request: EmbedRequest) -> Embeddings:
         sent = headers | {"Idempotency-Key": request.key}
         sending = Sending(f"{base_url}/embeddings", sent, embed_body(request, embed_model))
-        return await fetched(sending, target, read_embeddings)
+        return complete(await fetched(sending, target, read_embeddings), request)
 
     return Provider(
         name="openai_compatible",
