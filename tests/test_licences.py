@@ -13,6 +13,7 @@ REVIEWED = {
     "orjson": "MPL-2.0 for part of its files, used unchanged",
     "psycopg": "LGPL-3.0, used unchanged as a library, loaded only for PostgreSQL",
     "psycopg-binary": "LGPL-3.0, the compiled part of psycopg",
+    "tqdm": "MPL-2.0 for part of its files, used unchanged, comes with spaCy in the extra 'presidio'",
     "pyphen": "GPL, LGPL or MPL-1.1 at the user's choice: taken under MPL-1.1, used unchanged, extra 'pdf'",
 }
 """Copyleft licences that somebody looked at, and why they do not bind us; see docs/decisions/0001-licence.md."""

@@ -26,9 +26,9 @@ from careplane.shield.guards import (
     quarantine,
     schema_of,
 )
+from careplane.shield.guards.injection import THRESHOLD
 from careplane.shield.guards.json_schema import compile_schema
 
-INJECTION_THRESHOLD = 0.5
 EVERY_TOOL = "*"
 _DATA_ROLES = frozenset({"tool", "function"})
 
@@ -69,7 +69,7 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
     if not data:
         return Admitted(request.body, tools, None)
     score = None if signal is None else max(map(signal, data))
-    if score is not None and score >= INJECTION_THRESHOLD and request.guards.injection == "refuse":
+    if score is not None and score >= THRESHOLD and request.guards.injection == "refuse":
         raise Refused(
             ["A text that was quoted from others reads like an instruction to the model."],
             "Leave the text out, or let a person handle it.",

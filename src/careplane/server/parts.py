@@ -19,6 +19,7 @@ from careplane.gateway.prices import with_site
 from careplane.gateway.telemetry import open_tracer
 from careplane.ledger import Ledger
 from careplane.settings import Settings
+from careplane.shield.guards import injection_score
 from careplane.shield.vault import open_vault
 from careplane.store import Store
 
@@ -66,13 +67,14 @@ def open_parts(
     """
     vault = open_vault(store, settings.home, partial(datetime.now, UTC))
     if file is None:
-        return OpenParts(Parts(stops=standing.stops, vault=vault))
+        return OpenParts(Parts(stops=standing.stops, vault=vault, signal=injection_score))
     allowances = Allowances(store, ledger, timezone=ZoneInfo(settings.text("timezone")))
     allowances.apply(file.limits, file.budgets)
     parts = Parts(
         prices=with_site(Path(file.price_file) if file.price_file else None),
         telemetry=Telemetry(open_tracer(file.traces_endpoint, file.traces_ratio, "careplane-gateway")),
         stops=standing.stops,
+        signal=injection_score,
         limits=allowances.limits,
         budgets=allowances.budgets,
         vault=vault,
