@@ -64,3 +64,22 @@ def test_what_is_no_longer_named_is_no_longer_limited(store: Store, ledger: Ledg
     asyncio.run(run())
     allowances.close()
     assert allowances.outage is None
+
+
+def test_a_crowd_at_the_start_is_let_in_by_few_exchanges(sqlite_store: Store, ledger: Ledger) -> None:
+    allowances = Allowances(sqlite_store, ledger)
+    quota = Quota(requests_per_minute=100_000, tokens_per_minute=100_000_000, concurrent=1000)
+    allowances.apply({"app:busy": quota}, {"app:busy": Budget(day=1000.0, month=1000.0)})
+
+    async def one() -> None:
+        permit = await allowances.limits.admit(("app:busy",), 1000)
+        hold = await allowances.budgets.reserve(("app:busy",), 0.01)
+        permit.release(1000)
+        hold.settle(0.01)
+
+    async def crowd() -> None:
+        await asyncio.gather(*(one() for _ in range(64)))
+
+    asyncio.run(crowd())
+    assert allowances.exchanges <= 12  # one by one it would be over a hundred
+    allowances.close()

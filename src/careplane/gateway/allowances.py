@@ -49,6 +49,11 @@ class Allowances:
         return self._keeper.holder
 
     @property
+    def exchanges(self) -> int:
+        """How often the store was asked."""
+        return self._keeper.exchanges
+
+    @property
     def outage(self) -> str | None:
         """Why the shared limits cannot be reached now, or ``None``."""
         return self._keeper.outage

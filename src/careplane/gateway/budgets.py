@@ -109,7 +109,7 @@ class _PurseLease:
     def ask(self, now: float, *, closing: bool) -> PurseAsk | None:
         if closing:
             self.needs.clear()
-        idle = now - self._used_at > 5.0 or self._wanted or closing or self.over
+        idle = (now - self._used_at > 5.0 and not self.needs) or self._wanted or closing or self.over
         surplus = idle and self.left > 0
         limited = self.limit is not None
         low = limited and not idle and self.low and now - self._asked > ASK_SECONDS

@@ -204,7 +204,9 @@ class _SlotsLease:
     def ask(self, now: float, *, closing: bool) -> SlotsAsk | None:
         idle = now - self._asked >= RENEW_SECONDS and self.peak == 0
         none_spare = closing or idle or self._fair is not None or now >= self.until
-        hold = self.used if none_spare else min(self.slots, self.used + max(1, self.peak - self.used))
+        # what was granted to those who wait and have not taken it yet is kept: else all would ask again, one by one
+        kept = max(1, self.peak - self.used, len(self.needs))
+        hold = self.used if none_spare else min(self.slots, self.used + kept)
         hold = max(self.used, hold)
         renew = self._leased and now - self._asked >= RENEW_SECONDS
         if not (self.needs or hold < self._leased or renew) or (closing and not self._leased):
