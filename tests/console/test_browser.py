@@ -117,7 +117,7 @@ def test_a_sentence_lights_its_source(page: Page) -> None:
 
 def test_notes_stand_beside_their_sentences_and_keys_step_through_them(page: Page, served) -> None:  # type: ignore[no-untyped-def]
     store = served.context.store
-    run = load_run(store, "run-025")
+    run = load_run(store, "run-030")
     assert run.draft is not None
     found = (
         Finding(check="crisis", severity="critical", text="The message speaks of self-harm. Call the patient now."),
@@ -126,7 +126,7 @@ def test_notes_stand_beside_their_sentences_and_keys_step_through_them(page: Pag
         Finding(check="laterality", severity="caution", text="The draft says left; the source says right.", sentence=3),
     )
     assert replace_run(store, replace(run, draft=replace(run.draft, findings=found)), "draft")
-    page.goto("/review/run-025")
+    page.goto("/review/run-030")
     expect(page.get_by_role("alert")).to_contain_text("Act now")
     page.keyboard.press("n")
     first = page.locator(".sentence.flagged.critical")
