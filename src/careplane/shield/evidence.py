@@ -11,10 +11,14 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(
     r"(?:['\u2019]s\b|,? (?:is|was|has|had|reports?|reported|states?|stated|denies|denied|called|calls"
-    r"|presents?|presented|says?|said|feels?|felt|came|comes|returns?|returned|requests?|requested|will|did|does|wants?)\b"
+    r"|presents?|presented|says?|said|feels?|felt|came|comes|returns?|returned|requests?|requested|will|did|does|wants?"
+    r"|sat|went|took|takes?|ran|fell|ate|drank|slept|got|told|gave|made|knew|lives?|works?|needs?|asks?|agrees?|saw|met"
+    r"|complains?|understands?|understood|tolerated|remains?|wakes?|woke|stood|lay|walks?|may|can|cannot|does|has|had)\b"
     r"|,? M\.?D\b|,? [A-Z]|[.,;)\n]|$)"
 )
 _INITIALS = re.compile(r"[A-Z]\.[ -]?(?:[A-Z]\.[ -]?)*[A-Z]\.?|[A-Z]{2,4}")
+_NAMES_FIRST = frozenset({"bob", "jack", "ken", "manning", "smith", "wills"})
+"""Frequent words of English because they are names, not names that happen to be words."""
 _STARTS = frozenset(".!?:;\n\u2022-*#(\"'")
 
 
@@ -29,6 +33,8 @@ def meant_as_name(key: str, text: str, start: int, end: int) -> bool:
     if " " in key:
         return _words_together(key, text[start:end])
     flags = vocabulary().get(key, 0)
+    if key in _NAMES_FIRST or (flags & Word.FIRST and not flags & Word.FREQUENT):
+        return True
     written = text[start:end]
     if len(key) > 3 and not flags & (Word.FREQUENT | Word.COMMON):
         return True
