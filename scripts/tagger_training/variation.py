@@ -533,6 +533,9 @@ _ASKED = (
 _GENERAL = (
     "My name is {n}.", "I'm {f}, {f2}'s sister.", "{f} and {f2} live in {g}.", "Please write to {n} in {g}.", "We moved from {g} to {g2}.",
     "{n} told {f} about it.", "Can you ask {n} to call me?", "Is {n} available on Monday?", "Hello {f}, how can I help you?", "{f}: I agree.",
+    "{f} had given {f2} the address.", "{f} lives on the corner.", "{l} began writing early.", "{f}: what a day.", "Unlike {l}, he stayed.",
+    "{n} had lunch.", "{l} and {l2} were present.", "You can tell {f} was there.", "Where is {f}?", "{f}! Come here.", "This song by {l} is old.",
+    "{f} shouted at {f2}.", "My kid {f} is four.", "Name: {n}", "name: {n}\naddress: {g}", "Have you heard of {n}?", "{l}'s novel is long.",
     "I met {n} and {n2} at {g}.", "Regards,\n{n}", "Dear {f},\nthank you for your letter.", "The founders are {l}, {l2} and {f}.",
     "{l} was born in {g}.", "My account is under the name {n}.", "In {g}, {l} opened a shop.", "{n}'s book was published.", "From {g} with love",
     "{l}'s report was late.", "Ask for {f} at the desk.", "Yesterday {f} {l} came by.", "Flights to {g} are full.", "I live in {g}.",
@@ -551,6 +554,7 @@ _EVERYDAY = (
     "Chief Complaint: cough.", "Social History: none.", "Plan: MRI of the knee.", "Labs: CBC, BMP, TSH, A1c.", "CT of the chest was clear.",
     "{c}, {c2} and {c3} were normal.", "{c} and {c2} today.", "{c}: pending.", "Labs: {c}, {c2}, {c3}.", "History of {c} and {c2}.",
     "{c} negative, {c2} positive.", "ordered {c} for {c2}", "{c}/{c2} reviewed", "s/p {c}, on {d} for {c2}",
+    "Factor V Leiden was found.", "{a}F with {c}", "{a}M with {c} and {c2}", "scored 24/30 on {c}", "Type 2 diabetes and {c}", "new {c} on {d}",
     "SSN and MRN were verified.", "NPI on file.", "COPD, CHF, CKD and GERD.", "Type 1 Diabetes since childhood.", "Recent MI and AFib.", "ECG: sinus rhythm.",
 )  # fmt: skip
 _SPOKEN = (

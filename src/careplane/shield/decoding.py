@@ -19,7 +19,11 @@ from careplane.shield.folding import Folded, Offsets, rewrite
 _CODES = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8}\d{0,2});|(?:%[0-9a-fA-F]{2})+|(?:=[0-9A-F]{2})+|\\u\{[0-9a-fA-F]{2,6}\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"  # noqa: E501
 _HEX = r"\b(?:0x)?(?:[2-7][0-9a-fA-F][ :]?){5,}[2-7][0-9a-fA-F]\b"
 _BASE64 = r"[A-Za-z0-9+/_-]{6,}(?:=|%3[dD]){0,2}"
-_MIXED = r"[A-Za-z0-9+/_-]{6,}={1,2}|[A-Za-z0-9+/_-]{2,}(?:[a-z][A-Z0-9]|[A-Z0-9][A-Z][a-z0-9]|[0-9][A-Za-z])[A-Za-z0-9+/_-]{2,}"  # noqa: E501
+_SIGN_64 = r"[A-Za-z0-9+/_-]"
+_TURN = r"(?:[a-z][A-Z0-9]|[A-Z0-9]{2}[a-z]|[0-9][a-z])"
+_MIXED = rf"{_SIGN_64}{{6,}}={{1,2}}|" + "|".join(
+    rf"{_SIGN_64}{{{before}}}{_TURN}{_SIGN_64}{{{after},}}" for before, after in ((1, 4), (2, 3), (3, 2), (4, 1))
+)
 SIGNS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _MIXED}
 """Signs that a text may hold something encoded, for the automaton; base64 shows by its mixture of letters."""
 _UNITS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _BASE64}

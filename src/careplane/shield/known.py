@@ -27,6 +27,8 @@ _BROKEN = re.compile(r"\w[-=\u00ac] *\n")
 _LONGEST = 20
 """No name of one word is longer."""
 _LEADING = re.compile(r"[+(]*$")
+_DIGIT_INITIAL = re.compile(r"(?<!\w)([013457])\. ?$")
+_SIGN = re.compile(r"\w[@$!|]\w|(?<!\w)[@$]\w")
 _LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
 """Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
 
@@ -70,7 +72,7 @@ class Known:
             found += self._backwards(folded)
         if "loose" in disguises or "broken" in disguises:
             found += self._spelt_out(folded)
-        if "mixed" in disguises:
+        if "mixed" in disguises and self._may_be_disguised(folded, rare):
             found += self._disguised(folded)
         return found
 
@@ -143,20 +145,31 @@ class Known:
             if j > i and _taken_apart(words[i : j + 1], folded.plain[first:last]):
                 yield Span(*folded.place(first, last), *owners[index], known=True)
 
+    def _look_alikes(self) -> dict[str, str]:
+        if self._looks is None:
+            self._looks = {part.translate(_LOOKS): part for part in self._parts if len(part) >= 4}
+        return self._looks
+
+    def _may_be_disguised(self, folded: Folded, rare: Iterable[str]) -> bool:
+        looks = self._look_alikes()
+        if any(word.translate(_LOOKS) in looks for word in rare if not word.isalpha() and word not in self._parts):
+            return True
+        return any(sign in folded.plain for sign in "@$!|") and _SIGN.search(folded.plain) is not None
+
     def _disguised(self, folded: Folded) -> Iterator[Span]:
         """``J0hn Sm1th``, ``M@ria``: letters replaced by digits and signs that look like them, and the reverse.
 
         Each such word that is a word of a variant is read as that word, and the text is searched once more.
         """
-        if self._looks is None:
-            parts = {part for key in self._owners for part in key.split() if len(part) >= 4}
-            self._looks = {part.translate(_LOOKS): part for part in parts}
-        edits = []
+        looks, edits = self._look_alikes(), []
         for found in _mixed_words().finditer(folded.octets):
             start, end = found.span(1)
             word = folded.plain[start:end].lower().strip("!|")
-            read = self._looks.get(word.translate(_LOOKS))
+            read = looks.get(word.translate(_LOOKS))
             if read is not None and read != word:
+                initial = _DIGIT_INITIAL.search(folded.plain, max(0, start - 3), start)
+                if initial:
+                    edits.append((*initial.span(1), initial[1].translate(_LOOKS).upper()))
                 edits.append((start, end, read.title()))
         if edits:
             text, offsets = rewrite(folded.plain, edits)

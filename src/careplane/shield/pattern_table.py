@@ -20,7 +20,7 @@ _STREET = r"(?:Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Cour
 _LONG_STREET = (
     r"(?:street|avenue|ave|road|rd|drive|lane|ln|boulevard|blvd|highway|hwy|parkway|pkwy|terrace|court|circle)"
 )
-_UNIT = r"(?:,?\s(?:apt|apartment|unit|suite|ste|room|rm|bldg|#)\.?\s?#?[A-Za-z0-9-]+)?"
+_UNIT = r"(?:,?\s(?i:apt|apartment|unit|suite|ste|room|rm|bldg|#)\.?\s?#?[A-Za-z0-9-]+)?"
 _CAPITAL = r"(?:[A-Z]\.\s?)?(?:Mc|Mac|O'|D'|De|La|Le|Van)?[A-Z][a-z]+(?:['-][A-Z][a-z]+)*"
 _PARTICLE = r"(?:(?:de|la|van|von|der|del|da|dos|el|al|bin|ben)[ ])*"
 _FULL_NAME = rf"{_CAPITAL}(?:[ ](?:[A-Z]\.?[ ])?{_PARTICLE}{_CAPITAL}){{0,2}}(?:[ ][A-Z]\.)?"
@@ -48,6 +48,8 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("PHONE", r"((?:\+?1[ .-]?)?(?:\(\d{3}\)[ -]?|\b\d{3}[ ./-])\d{3}[ .-]\d{4}(?:,? ?(?:x|ext\.?|extension) ?\d{1,5})?)\b", None),
     ("PHONE", r"(\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5})\b", check.digits(8)),
     ("PHONE", r"(?i)\b(?:phone|tel|telephone|cell|mobile|fax|pager|(?:call|reach|text|contact)(?: (?:me|him|her|them|us))?(?: (?:at|on))?)(?: (?:number|no\.?|is|#))*[ :.#]*(\d{3}[ .-]?\d{4}|\d{10}|\d{2,5}(?:[ .-]\d{2,5}){1,3})\b", check.digits(7)),
+    ("PHONE", r"\b(\d{3}[ .-]\d{7}|0\d{1,4}[ -]\d{2,8}(?:[ -]\d{2,4}){0,3})\b", check.digits(9)),
+    ("PHONE", r"(\(\d{2,4}\) ?\d{3,4}[ -]\d{3,4})\b", check.digits(8)),
     ("PHONE", r"\b(1?[2-9]\d{9})\b", None),
     ("DATE", rf"\b({_YEAR}-{_M}-{_D}|{_YEAR}/{_M}/{_D}|{_YEAR}\.{_M}\.{_D})(?:\b|T)", None),
     ("DATE", rf"\b({_M}/{_D}/{_YY}|{_M}-{_D}-{_YY}|{_M}\.{_D}\.{_YY}|{_M} {_D} {_YEAR}|{_M} ?/ ?{_D} ?/ ?{_YEAR})\b", None),
@@ -59,6 +61,7 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("DATE", rf"(?i)\b({_D} de {_SPANISH_MONTH}(?: del? {_YEAR})?)\b", None),
     ("DATE", rf"\b({_M}/{_YEAR})\b", None),
     ("DATE", rf"(?i)\b(?:on|since|until|till|by|dated?|seen|born|dob|dos|visit(?:ed)?|admitted|discharged|scheduled for|appointment|appt|called|between|through|thru|due|effective|starting|signed|updated|taken|drawn|collected|performed|received|refilled|last|next)[ :]+({_M}/{_D}|{_M}-{_D})(?:[\s.,;:)?]|$)", None),
+    ("DATE", rf"\b{_M}/{_D} ?(?:and|to|-|through|thru) ?({_M}/{_D})(?:[\s.,;:)?]|$)", None),
     ("DATE", rf"(?i)\b((?:last|this past|this coming|next|previous) (?:{_LONG_MONTH}|mon|monday|tuesday|wednesday|thursday|friday|saturday|sunday))\b", None),
     ("DATE", r"\b((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))\b", None),
     ("DATE", rf"(?i)\b(?:dob|date of birth|born(?: on)?|birth ?date|d\.o\.b\.)[ :]+({_M}[ ./-]{_D}[ ./-]\d{{2,4}}|\d{{6,8}})\b", None),
@@ -74,7 +77,7 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("GEO", r"(?i)\bzip(?:[ -]?codes?)?(?: is)?[ :#]*(\d{5}(?:-\d{4})?|\d{3})\b", None),
     ("MRN", rf"(?i)\b(?:mrn?|mr ?#|e?mr|ehr|med(?:ical)?\.? rec(?:ord)?s?|records?|chart|patient (?:id|no\.?|number|#)|pt\.? ?(?:id|#|no)|hospital (?:no\.?|number)|unit number){_NO}{_VALUE}\b", check.digits(3)),
     ("PLAN", rf"(?i)\b(?:plan|group|ins|insured|beneficiary|medicare|medicaid|hicn?|mbi|hmo|ppo|payer|health plan|coverage)(?: ?(?:id|number|no\.?|policy|plan|card))*{_NO}{_VALUE}\b", check.digits(4)),
-    ("PLAN", rf"(?i)\b(?:member|subscriber|policy|insurance|beneficiary|hicn?|mbi)(?: ?(?:id|number|no\.?|policy|plan|card))*{_NO}{_VALUE}\b", check.digits(3)),
+    ("PLAN", rf"(?i)\b(?:member|subscriber|policy|insurance|beneficiary|hicn?|mbi)(?: ?(?:id|number|no\.?|policy|plan|card))*{_NO}(?:(?-i:[A-Z])[a-z]+ )?{_VALUE}\b", check.digits(3)),
     ("ACCOUNT", rf"(?i)\b(?:accounts?|acct|acc|invoice|claim|billing|bill|routing|iban|credit card|card|receipt|statement)(?: ?(?:id|number|no\.?))*{_NO}{_VALUE}\b", check.digits(4)),
     ("ACCOUNT", r"\b((?:4\d{3}|5[1-5]\d{2}|6011|3[47]\d{2})[ -]?\d{4,6}[ -]?\d{4,5}(?:[ -]?\d{4})?)\b", check.digits(13)),
     ("ACCOUNT", r"\b([A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?)\b", check.digits(10)),
@@ -82,7 +85,7 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("LICENSE", r"\b([ABCDEFGHJKLMPRSTUX][A-Z9]\d{7})\b", None),
     ("DEVICE", rf"(?i)\b(?:serial|device|pacemaker|icd|implant|pump|lot|imei|udi|model|s/n|sn){_NO}{_VALUE}\b", check.digits(4)),
     ("DEVICE", r"\b((?:SN|LOT|PM|UDI|IMEI)[-:#]?[A-Z0-9]*\d{4}[A-Z0-9]*)\b", None),
-    ("VEHICLE", rf"(?i)\b(?:vin|(?:licen[cs]e )?plate|vehicle|tag){_NO}([a-z0-9]{{1,4}}[- ]?[a-z0-9]{{2,5}}(?:[- ][a-z0-9]{{1,4}})?|[a-z0-9]{{17}})\b", check.digits(2)),
+    ("VEHICLE", rf"(?i)\b(?:vin|(?:licen[cs]e )?plate|vehicle|tag)\b{_NO}([a-z0-9]{{1,4}}[- ]?[a-z0-9]{{2,5}}(?:[- ][a-z0-9]{{1,4}})?|[a-z0-9]{{17}})\b", check.digits(2)),
     ("VEHICLE", r"\b([A-HJ-NPR-Z0-9]{17})\b", check.vin),
     ("OTHERID", rf"(?i)\b(?:case|site|study|subject|specimen|accession|encounter|visit|order|requisition|ref(?:erence)?|rx|prescription|ticket|badge|employee|student|user|confirmation|sample|participant|enrollment|device user|file|tracking)(?: ?(?:id|number|no\.?|#))(?: is)?[\s:#=.]*{_VALUE}\b", check.digits(3)),
     ("OTHERID", r"(?i)\b((?:case|site|accession) ?(?:id|no\.?|#)[\s:#]*[a-z0-9-]*\d[a-z0-9-]*)\b", check.digits(3)),

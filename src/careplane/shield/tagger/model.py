@@ -48,7 +48,7 @@ class Model:
             labels = self._labels([self._score(features(tokens, i, known), bias) for i in run])
             for label, first, last in _stretches(tokens, run, labels):
                 category = _CATEGORIES[label]
-                if category is not None:
+                if category is not None and not (category == "GEO" and _bare_acronym(tokens, first, last)):
                     start, end = tokens.starts[first], tokens.ends[last]
                     end = _whole(folded.plain, start, end, category)
                     words = folded.plain[start:end].lower()
@@ -84,6 +84,17 @@ class Model:
         for step in reversed(back):
             labels.append(step[labels[-1]])
         return labels[::-1]
+
+
+_WHERE = frozenset({"at", "from", "to", "in", "by", "our", "the", "via", "@", "near", "of", "and", ",", "(", "/"})
+
+
+def _bare_acronym(tokens: Tokens, first: int, last: int) -> bool:
+    """One word in capitals that nothing before it makes a place: rather a test or a diagnosis."""
+    word = tokens.written[first]
+    return (
+        first == last and word.isupper() and len(word) < 6 and (tokens.lows[first - 1] if first else "") not in _WHERE
+    )
 
 
 _REST = re.compile(r"['\u2019]s\b")
