@@ -204,7 +204,10 @@ def fold_character(char: str) -> str:
     if category == "Nd":
         return str(unicodedata.digit(char))
     parts = (part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
-    return "".join(" " if part.isspace() else _SINGLE.get(part, part) for part in parts)
+    plain = "".join(" " if part.isspace() else _SINGLE.get(part, part) for part in parts)
+    if category[0] in "PS" and not plain.isascii():
+        return '"' if category in ("Pi", "Pf") else "*"
+    return plain
 
 
 def _lower(text: str) -> str:

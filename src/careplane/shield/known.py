@@ -28,7 +28,6 @@ _LONGEST = 20
 """No name of one word is longer."""
 _LEADING = re.compile(r"[+(]*$")
 _DIGIT_INITIAL = re.compile(r"(?<!\w)([013457])\. ?$")
-_SIGN = re.compile(r"\w[@$!|]\w|(?<!\w)[@$]\w")
 _LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
 """Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
 
@@ -72,7 +71,7 @@ class Known:
             found += self._backwards(folded)
         if "loose" in disguises or "broken" in disguises:
             found += self._spelt_out(folded)
-        if "mixed" in disguises and self._may_be_disguised(folded, rare):
+        if "mixed" in disguises:
             found += self._disguised(folded)
         return found
 
@@ -149,12 +148,6 @@ class Known:
         if self._looks is None:
             self._looks = {part.translate(_LOOKS): part for part in self._parts if len(part) >= 4}
         return self._looks
-
-    def _may_be_disguised(self, folded: Folded, rare: Iterable[str]) -> bool:
-        looks = self._look_alikes()
-        if any(word.translate(_LOOKS) in looks for word in rare if not word.isalpha() and word not in self._parts):
-            return True
-        return any(sign in folded.plain for sign in "@$!|") and _SIGN.search(folded.plain) is not None
 
     def _disguised(self, folded: Folded) -> Iterator[Span]:
         """``J0hn Sm1th``, ``M@ria``: letters replaced by digits and signs that look like them, and the reverse.
