@@ -20,7 +20,6 @@ from typing import Any, Protocol
 
 from _machine import record
 from _peers import PRESIDIO, SPACY_MODEL, NotInstalled, peer
-
 from careplane.shield.detect import Detector
 from careplane.shield.identifiers import known_identifiers
 from careplane.shield.spans import Span
@@ -192,7 +191,11 @@ def main() -> int:
     except NotInstalled as error:
         missing = str(error)
         print(f"shield: without Presidio: {error}", file=sys.stderr)
-    results = {"speed": speed(presidio, corpora), "cached_chart": cached(corpora), "quality": quality(presidio, corpora)}
+    results = {
+        "speed": speed(presidio, corpora),
+        "cached_chart": cached(corpora),
+        "quality": quality(presidio, corpora),
+    }
     if presidio is not None:
         presidio.close()
     record("shield", results | ({"presidio": missing} if missing else {"presidio": PRESIDIO[0]}))

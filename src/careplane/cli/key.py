@@ -28,14 +28,18 @@ def command() -> None:
 
 @command.command()
 @click.argument("app")
+@click.option("--site", help="Tie the key to this site, for its budgets and stops.")
 @click.option("--home", help="Folder of the installation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def issue(app: str, home: str | None, as_json: bool) -> None:
+def issue(app: str, site: str | None, home: str | None, as_json: bool) -> None:
     """Make a key for APP. It is shown once and cannot be shown again.
+
+    With --site all that is asked with the key counts on that site, and a
+    request that names another one is refused.
 
     \b
     Example:
-      careplane key issue portal_reply
+      careplane key issue portal_reply --site north
     """
     settings = _settings(home)
     known = _apps(settings)
@@ -43,10 +47,10 @@ def issue(app: str, home: str | None, as_json: bool) -> None:
         raise NotFound(missing("app", app, known))
     store = open_store(settings.database_url)
     try:
-        key = issue_key(store, app, datetime.now(UTC))
+        key = issue_key(store, app, datetime.now(UTC), site)
     finally:
         store.close()
-    click.echo(json.dumps({"app": app, "key": key}) if as_json else key)
+    click.echo(json.dumps({"app": app, "site": site, "key": key}) if as_json else key)
     click.echo("Keep this key now: it is not stored and cannot be shown again.", err=True)
 
 
@@ -71,7 +75,8 @@ def list_(app: str | None, home: str | None, as_json: bool) -> None:
         return
     for key in keys:
         state = f"revoked {key.revoked_at[:16]}" if key.revoked_at else "valid"
-        click.echo(f"{key.id:14}{key.app:28}issued {key.created_at[:16]}  {state}")
+        site = f"  site {key.site}" if key.site else ""
+        click.echo(f"{key.id:14}{key.app:28}issued {key.created_at[:16]}  {state}{site}")
     if not keys:
         click.echo("No keys. Make one with: careplane key issue APP")
 

@@ -10,6 +10,7 @@ import msgspec
 
 from careplane._shelf import items, missing
 from careplane.errors import InputError, NotFound
+from careplane.gateway import list_keys
 from careplane.governance import Scope, release, stop, switches
 from careplane.ledger import open_ledger
 from careplane.settings import Settings, read_settings
@@ -58,17 +59,21 @@ def command(
             release(store, ledger, cast(Scope, scope), target, by, datetime.now(UTC))
             click.echo(f"The {scope} {target} may run again.")
         else:
-            _check_target(settings, scope, target)
+            _check_target(settings, store, scope, target)
             stop(store, ledger, cast(Scope, scope), target, by, reason or "", datetime.now(UTC))
             click.echo(f"The {scope} {target} is stopped.\nRelease it with --release and a second person's --by.")
     finally:
         store.close()
 
 
-def _check_target(settings: Settings, scope: str, target: str) -> None:
-    """Refuse to stop an app that does not exist: a slip of the pen must not leave the one that was meant running."""
+def _check_target(settings: Settings, store: Store, scope: str, target: str) -> None:
+    """Refuse to stop an app that does not exist: a slip of the pen must not leave the one that was meant running.
+
+    An app of a gateway's file is in no folder, but has a key.
+    """
     app = target.partition("@")[0]
-    known = {*items("apps"), *(path.parent.name for path in Path(settings.text("apps_path")).glob("*/app.yaml"))}
+    known = {key.app for key in list_keys(store)}
+    known |= {*items("apps"), *(path.parent.name for path in Path(settings.text("apps_path")).glob("*/app.yaml"))}
     if scope != "site" and app not in known:
         raise NotFound(f"Nothing was stopped. {missing('app', app, known)}")
 

@@ -49,7 +49,12 @@ def _reference(kind: str) -> fields.Check:
     return check
 
 
-def _word(value: object, field: str) -> str:
+def word(value: object, field: str) -> str:
+    """A name of a client's own: of a site, or of a conversation.
+
+    Raises:
+        InputError: it is not 1 to 64 of the characters that names have.
+    """
     if _WORD.fullmatch(given := fields.text(value, field)) is None:
         raise InputError("must be 1 to 64 letters, digits or any of _ . / -", field=field)
     return given
@@ -89,8 +94,8 @@ CHECKS: dict[str, fields.Check] = {
     "patient": _reference("Patient"),
     "encounter": _reference("Encounter"),
     "purpose": _purpose,
-    "site": _word,
+    "site": word,
     "untrusted": _untrusted,
-    "conversation": _word,
+    "conversation": word,
     "cache": fields.flag,
 }

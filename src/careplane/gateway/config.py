@@ -33,8 +33,8 @@ Subject = Annotated[str, Meta(pattern=r"^(app|site|key):[A-Za-z0-9_.\-]{1,64}$")
 class FileApp(Record, frozen=True):
     """An app of a data plane that runs alone, without a register: for load tests, and for trying.
 
-    ``models`` are the aliases it may name, the first is its default. Without ``key_env`` and ``key_file`` a key is made
-    at each start and told on standard output.
+    ``models`` are the aliases it may name, the first is its default. ``site`` ties its key to one. Without ``key_env``
+    and ``key_file`` a key is made at each start and told on standard output.
     """
 
     phi: PhiPolicy = "deidentified"
@@ -47,6 +47,7 @@ class FileApp(Record, frozen=True):
     links: tuple[str, ...] = ()
     injection: str = "flag"
     cache: bool = False
+    site: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]{0,64}$")] = ""
     key_env: str = ""
     key_file: str = ""
 

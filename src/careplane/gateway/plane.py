@@ -259,6 +259,20 @@ def _check_model(caller: Caller, model: str, known: tuple[str, ...]) -> None:
     )
 
 
+def _site(caller: Caller, named: str | None) -> str | None:
+    """The site that a request is of: that of the key, which a client can neither leave out nor change.
+
+    Raises:
+        Refused: the request names another one.
+    """
+    if caller.site is None or named in (None, caller.site):
+        return caller.site or named
+    raise Refused(
+        ["The key is of another site than careplane.site names."],
+        "Leave careplane.site out, or use a key of that site: careplane key issue --help",
+    )
+
+
 def _field(error: CareplaneError) -> str | None:
     """The field at fault, for the record: without names that a client made up."""
     field = error.field if isinstance(error, InputError) else None
@@ -324,7 +338,7 @@ def _request(
     """A request, with what the app's manifest says about it.
 
     Raises:
-        NotFound, Refused: the app may not name this model.
+        NotFound, Refused: the app may not name this model, or the key not this site.
     """
     _check_model(caller, model, aliases)
     entitled = caller.entitled
@@ -338,7 +352,7 @@ def _request(
         version=entitled.version,
         tier=entitled.tier,
         key=caller.key,
-        site=options.site,
+        site=_site(caller, options.site),
         patient=options.patient,
         encounter=options.encounter,
         purpose=options.purpose,

@@ -35,10 +35,11 @@ class Unauthorised(CareplaneError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An app that may call now, and the id of the key that it came with."""
+    """An app that may call now, the id of the key that it came with, and the site that the key is tied to."""
 
     entitled: Entitlement
     key: str
+    site: str | None = None
 
 
 Entitle = Callable[[str], Entitlement]
@@ -95,7 +96,7 @@ class Standing:
             raise known.error
         assert known.caller is not None  # noqa: S101 - one of the two is always there
         entitled = known.caller.entitled
-        self.stops.check(entitled.app, None, entitled.version)
+        self.stops.check(entitled.app, known.caller.site, entitled.version)
         return known.caller
 
     async def _refresh(self, digest: bytes, old: _Known) -> None:
@@ -122,7 +123,7 @@ class Standing:
             raise
         except CareplaneError as error:
             return _Known(time.monotonic(), error=error)
-        return _Known(time.monotonic(), caller=Caller(entitled, row.id))
+        return _Known(time.monotonic(), caller=Caller(entitled, row.id, row.site))
 
 
 @dataclass(eq=False, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 
 from careplane.gateway import Gateway, Routes, Standing, issue_key, keep_key, revoke_app_keys
-from careplane.gateway.config import GatewayFile, read_gateway_file
+from careplane.gateway.config import FileApp, GatewayFile, read_gateway_file
 from careplane.gateway.listener import Listener
 from careplane.gateway.plane import DataPlane
 from careplane.gateway.telemetry import JsonLines
@@ -73,7 +73,7 @@ def open_plane(path: Path, settings: Settings) -> Plane:
     opened = open_parts(file, store, ledger, standing, settings)
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     listener = bind(file.host, file.port)
-    keys = {name: _key(store, name, app.key_env, app.key_file) for name, app in file.apps.items()}
+    keys = {name: _key(store, name, app) for name, app in file.apps.items()}
     plane = DataPlane(gateway, standing, ledger, clock, file.secret("metrics_token"))
     return Plane(plane, listener, {name: key for name, key in keys.items() if key}, store, opened)
 
@@ -93,14 +93,14 @@ def _registered(site_apps: Path) -> dict[str, App]:
     return read_apps(site_apps)
 
 
-def _key(store: Store, app: str, env: str, file: str) -> str:
+def _key(store: Store, name: str, app: FileApp) -> str:
     """The key of an app of the file: kept when the file names one, else made anew, told once."""
-    now = datetime.now(UTC)
-    if env or file:
-        keep_key(store, app, secret_of(env, file, f"apps.{app}"), now)
+    now, site = datetime.now(UTC), app.site or None
+    if app.key_env or app.key_file:
+        keep_key(store, name, secret_of(app.key_env, app.key_file, f"apps.{name}"), now, site)
         return ""
-    revoke_app_keys(store, app, now)
-    return issue_key(store, app, now)
+    revoke_app_keys(store, name, now)
+    return issue_key(store, name, now, site)
 
 
 def _log(level: str) -> None:

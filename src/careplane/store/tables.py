@@ -96,6 +96,7 @@ keys = Table(
     Column("hash", String, nullable=False, unique=True),
     Column("created_at", String, nullable=False),
     Column("revoked_at", String),
+    Column("site", String),
 )
 kill_switches = Table(
     "kill_switches",
