@@ -7,8 +7,6 @@ from ``<`` to its ``>``. Everything else leaves at once, so any cutting of a str
 import re
 from collections.abc import Iterable
 
-import re2
-
 from careplane.shield.guards.links.targets import Hosts, is_harmless, link_start, plain, split_trailing
 
 GONE = "(link removed)"
@@ -40,10 +38,21 @@ def has_no_link(text: str) -> bool:
         return False
     if "\\" in text or "<" in text or "]" in text:
         return False
-    return _INSIDE_WORD.search(text) is None
+    return not (_inside_a_word(text, ".") or _inside_a_word(text, ":"))
 
 
-_INSIDE_WORD = re2.compile(r"[.:][^\s.\d]|\d\.\d+\.\d")  # type: ignore[no-untyped-call] # it has no types
+def _inside_a_word(text: str, mark: str) -> bool:
+    """Whether a mark stands before something other than white space or a digit; a number with two of them counts."""
+    at = text.find(mark)
+    while at >= 0:
+        after = text[at + 1 : at + 2]
+        if after.isdigit():
+            if "." in text[at + 1 : at + 5]:
+                return True
+        elif after and not after.isspace():
+            return True
+        at = text.find(mark, at + 1)
+    return False
 
 
 class LinkStripper:
