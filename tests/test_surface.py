@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 EXPORTED = {
     "careplane.ledger": [
         *("CheckedFacts", "FreeText", "Head", "Ledger", "LedgerRecord", "Prepared", "Query"),
-        *("open_ledger", "prepare", "torn_files", "verify"),
+        *("open_ledger", "prepare", "torn_files", "trusted", "verify"),
     ],
     "careplane.store": ["Store", "count", "fetch", "find", "insert_new", "open_store", "save", "stamp"],
 }

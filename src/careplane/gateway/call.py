@@ -16,7 +16,7 @@ from careplane.gateway.limits import Permit
 from careplane.gateway.metering import Meter
 from careplane.gateway.replying import Returning
 from careplane.gateway.routing import Need, Route, Target
-from careplane.gateway.telemetry import Attempted, Observed
+from careplane.gateway.telemetry import Observed
 from careplane.ledger import Ledger
 from careplane.records import JSON
 from careplane.records.model import Chunk, ModelCall, ModelReply, ModelRequest, ToolDelta, Usage
@@ -43,6 +43,7 @@ class Call:
     target: Target | None = None
     provider: str = "none"
     asked: str = ""
+    used: Usage | None = None
     attempts: Sequence[Attempt] = ()
     began: float = field(default_factory=time.perf_counter)
     finish: str = ""
@@ -60,6 +61,8 @@ class Call:
     @property
     def usage(self) -> Usage:
         """What the call used: nothing, when its reply was kept from before."""
+        if self.used is not None:
+            return self.used
         return _NOTHING if self.kept is not None else self.meter.usage
 
     @property
@@ -150,16 +153,7 @@ class Call:
         seen.provider, seen.model, seen.finish = self.provider, self.model, self.finish
         seen.input_tokens, seen.output_tokens, seen.cost_usd = usage.input_tokens, usage.output_tokens, usage.cost_usd
         seen.surrogates = self.session.count
-        seen.attempts = [
-            Attempted(
-                provider=one.target.partition("/")[0],
-                model=one.target.partition("/")[2].partition("@")[0] or self.model,
-                outcome=one.outcome if one.outcome == "ok" else one.error or one.outcome,
-                began=ended - one.latency_ms / 1000,
-                ended=ended,
-            )
-            for one in self.attempts
-        ]
+        seen.attempts = self.attempts
         return seen
 
 

@@ -33,6 +33,7 @@ from careplane.gateway.call import (
     subjects_of,
     whole_chunk,
 )
+from careplane.gateway.deadline import Deadline
 from careplane.gateway.limits import Limits
 from careplane.gateway.metering import Meter
 from careplane.gateway.prices import Prices, cost, most_tokens, most_tokens_of, shipped
@@ -41,7 +42,7 @@ from careplane.gateway.routing import LOCAL, Route, Routes, Target
 from careplane.gateway.shadow import Shadows, worst_of
 from careplane.gateway.standing import ActiveCall, Stops
 from careplane.gateway.telemetry import Observed, Telemetry
-from careplane.ledger import Ledger
+from careplane.ledger import Ledger, trusted
 from careplane.providers import Provider
 from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ModelReply, ModelRequest, Price, Usage
 from careplane.shield import Protected, Shield
@@ -318,6 +319,7 @@ class Gateway:
         call.finish = (call.kept or call.returning.reply).finish_reason or "stop"
         if call.kept is None:
             call.check_schema()
+        call.used = call.usage
         await self.append("model_call", call)
         frame.closed = True
         reply = call.reply()
@@ -441,7 +443,7 @@ class Gateway:
             facts["holder"] = self.parts.budgets.holder
         facts.update(more)
         request = call.request
-        await self._ledger.append_async(kind, at=self._clock(), run=request.run, app=request.app, facts=facts)
+        await self._ledger.append_async(kind, at=self._clock(), run=request.run, app=request.app, facts=trusted(facts))
 
     def later(self, call: Call) -> None:
         """Record a call whose caller is gone: its task is being cancelled and may not wait."""
@@ -472,16 +474,15 @@ class _Frame:
         self.closed = False
         self.tries: Tries | None = None
         self._gateway = gateway
-        self._scope = asyncio.timeout(call.route.timeouts.total)
         self._active: ActiveCall | None = None
 
     async def __aenter__(self) -> "_Frame":
-        await self._scope.__aenter__()
+        self._deadline = Deadline(self.call.route.timeouts.total)
         stops = self._gateway.parts.stops
         if stops is not None:
             request = self.call.request
             loop = asyncio.get_running_loop()
-            self._active = ActiveCall(request.app, request.site, request.version, loop, self._scope)
+            self._active = ActiveCall(request.app, request.site, request.version, loop, self._deadline)
             stops.enter(self._active)
         return self
 
@@ -489,11 +490,7 @@ class _Frame:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        over = False
-        try:
-            await self._scope.__aexit__(kind, error, trace)
-        except TimeoutError:
-            over = True
+        over = self._deadline.leave(kind)
         failure = self._why_over() if over else error
         if self.closed:
             self._tell(200, "")
@@ -503,7 +500,7 @@ class _Frame:
             self._tell(499, "aborted")
             self._gateway.later(self.call)
         if over and failure is not None:
-            raise failure
+            raise failure from None
 
     @property
     def reserved(self) -> dict[str, Fact]:

@@ -46,10 +46,11 @@ class Listener(asyncio.Protocol):
         self._full = False
         self._closing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._due = float("inf")
+        self._parser = httptools.HttpRequestParser(self)
         self._fresh()
 
     def _fresh(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self.method = ""
         self.path = ""
@@ -116,7 +117,7 @@ class Listener(asyncio.Protocol):
         if self._refused:
             self._turn_away(self._refused)
         elif self._whole:
-            self._stop_timer()
+            self._due = float("inf")
             self._task = self._loop.create_task(self._handler(self))
             self._task.add_done_callback(self._served)
 
@@ -266,11 +267,18 @@ class Listener(asyncio.Protocol):
             self._transport.close()
 
     def _wait(self, seconds: float) -> None:
-        self._stop_timer()
-        self._timer = self._loop.call_later(seconds, self._late)
+        """Wait no longer than this. A timer that runs already looks again when it fires: most never have to."""
+        self._due = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._due:
+            self._stop_timer()
+            self._timer = self._loop.call_at(self._due, self._late)
 
     def _late(self) -> None:
         self._timer = None
+        now = self._loop.time()
+        if now < self._due:
+            self._timer = self._loop.call_at(min(self._due, now + IDLE_SECONDS), self._late)
+            return
         if self._head_size and not self._whole:
             self._turn_away(408)
         elif self._transport is not None:

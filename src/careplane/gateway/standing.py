@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import anyio.to_thread
 
 from careplane.errors import CareplaneError, Refused, StoreError
+from careplane.gateway.deadline import Deadline
 from careplane.gateway.keys import KeyRow, key_row
 from careplane.governance import Switch, switches
 from careplane.records.app import Entitlement
@@ -134,17 +135,13 @@ class ActiveCall:
     site: str | None
     version: str
     loop: asyncio.AbstractEventLoop
-    scope: asyncio.Timeout
+    deadline: Deadline
     halted: str | None = None
 
     def halt(self, reason: str) -> None:
         """Cut the call, from any thread: its time is over now."""
         self.halted = reason
-        self.loop.call_soon_threadsafe(self._end)
-
-    def _end(self) -> None:
-        if self.scope.when() is not None:
-            self.scope.reschedule(self.loop.time())
+        self.loop.call_soon_threadsafe(self.deadline.fire)
 
 
 @dataclass(eq=False)

@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from careplane import __version__
 from careplane.errors import MissingExtra
+from careplane.gateway.attempts import Attempt
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -27,17 +28,6 @@ MOST_WAITING = 2_000
 """Calls that wait to be counted, at most."""
 
 log = logging.getLogger("careplane.gateway")
-
-
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """One try at one target: ``outcome`` is ``ok`` or the name of the error."""
-
-    provider: str
-    model: str
-    outcome: str
-    began: float
-    ended: float
 
 
 @dataclass(slots=True)
@@ -60,7 +50,7 @@ class Observed:
     began: float = 0.0
     ended: float = 0.0
     first_token: float | None = None
-    attempts: Sequence[Attempted] = field(default_factory=list)
+    attempts: Sequence[Attempt] = ()
 
 
 class Tracer(Protocol):
@@ -143,7 +133,7 @@ class Telemetry:
             self._served(call, who)
         for one in call.attempts:
             if one.outcome != "ok" or len(call.attempts) > 1:
-                self._child(self._retries, one.provider, one.model, one.outcome).inc()
+                self._child(self._retries, *_tried(call, one), one.error or one.outcome).inc()
 
     def _served(self, call: Observed, who: tuple[str, ...]) -> None:
         self._child(self._duration, *who).observe(call.ended - call.began)
@@ -173,6 +163,12 @@ class Telemetry:
         """The metrics in Prometheus' text format."""
         self.fold()
         return bytes(generate_latest(self.registry))
+
+
+def _tried(call: Observed, one: Attempt) -> tuple[str, str]:
+    """Provider and model of one try; a target without a model of its own asked the provider's."""
+    provider, _, rest = one.target.partition("/")
+    return provider, rest.partition("@")[0] or call.model
 
 
 def _facts(call: Observed) -> dict[str, Any]:
@@ -254,17 +250,18 @@ class _OpenTelemetry:
         )
         inside = self._api.set_span_in_context(span)
         for one in call.attempts:
-            facts = {"gen_ai.operation.name": call.operation, "gen_ai.provider.name": one.provider}
+            provider, model = _tried(call, one)
+            facts = {"gen_ai.operation.name": call.operation, "gen_ai.provider.name": provider}
             if one.outcome != "ok":
-                facts["error.type"] = one.outcome
+                facts["error.type"] = one.error or one.outcome
             tried = self._tracer.start_span(
-                f"{call.operation} {one.model}",
+                f"{call.operation} {model}",
                 inside,
                 kind.CLIENT,
-                {**facts, "gen_ai.request.model": one.model},
-                start_time=_nanoseconds(one.began),
+                {**facts, "gen_ai.request.model": model},
+                start_time=_nanoseconds(call.ended - one.latency_ms / 1000),
             )
-            tried.end(_nanoseconds(one.ended))
+            tried.end(_nanoseconds(call.ended))
         span.end(_nanoseconds(call.ended))
 
     def close(self) -> None:

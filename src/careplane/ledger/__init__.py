@@ -16,7 +16,7 @@ A record is durable when :meth:`Ledger.append` returns, or when the future of :m
 """
 
 from careplane.ledger.chain import Head, LedgerRecord, Prepared, prepare
-from careplane.ledger.facts import CheckedFacts, FreeText
+from careplane.ledger.facts import CheckedFacts, FreeText, trusted
 from careplane.ledger.journal import Ledger, open_ledger
 from careplane.ledger.search import Query
 from careplane.ledger.segments import torn_files
@@ -33,5 +33,6 @@ __all__ = [
     "open_ledger",
     "prepare",
     "torn_files",
+    "trusted",
     "verify",
 ]

@@ -146,13 +146,13 @@ class _Connection(asyncio.Protocol):
         self._busy = False
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.done = False
-        self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self._held = 0
         self._total = 0
@@ -173,8 +173,10 @@ class _Connection(asyncio.Protocol):
         self._busy = True
         self._streamed = streamed
         self._timeouts = timeouts
-        self._ends = self._loop.time() + timeouts.total
-        self._timer = self._loop.call_later(min(timeouts.first_byte, timeouts.total), self._late)
+        now = self._loop.time()
+        self._ends = now + timeouts.total
+        self._due = min(now + timeouts.first_byte, self._ends)
+        self._timer = self._loop.call_at(self._due, self._late)
         self._transport.write(head + body)
 
     async def headed(self) -> None:
@@ -295,8 +297,7 @@ class _Connection(asyncio.Protocol):
             self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
         elif encoding != "identity":
             self._fail("The model endpoint sent an encoding that was not asked for.")
-        self._stop_timer()
-        self._timer = self._loop.call_at(self._ends, self._late)
+        self._due = self._ends  # the timer looks when it fires: to set it anew would cost every reply
 
     def on_body(self, body: bytes) -> None:
         if self._error is not None or self.done:
@@ -327,6 +328,9 @@ class _Connection(asyncio.Protocol):
     # ---- inside
 
     def _late(self) -> None:
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._late)
+            return
         self._timer = None
         self._error = UpstreamTimeout("The model endpoint did not answer in time.")
         self._wake()
