@@ -52,7 +52,7 @@ def runs(document: Document) -> Iterable[tuple[list[list[str]], list[str]]]:
     folded = Folded(document.text)
     tokens = Tokens(folded.plain, known)
     for run in tokens.runs():
-        labels = [_label(document, *folded.place(tokens.starts[i], tokens.ends[i])) for i in run]
+        labels = [_label(document, *folded.place(*tokens.span(i, i))) for i in run]
         yield [features(tokens, i, known) for i in run], labels
 
 

@@ -136,6 +136,21 @@ def test_names_that_are_words_short_forms_and_slips(text: str, expected: list[st
     assert found(text, WHITE, tagger=False) == expected
 
 
+def test_people_and_places_that_references_name() -> None:
+    chart = [
+        {
+            "resourceType": "Encounter",
+            "participant": [{"individual": {"display": "Dr. Ingrid Lindqvist"}}],
+            "serviceProvider": {"reference": "Organization/7", "display": "Ashford Heights Hospital"},
+            "subject": {"reference": "Patient/1", "display": "Okafor, Tobias"},
+            "type": [{"text": "visit", "coding": [{"display": "Office visit"}]}],
+            "contained": [{"resourceType": "RelatedPerson", "name": [{"text": "Beatrice Ibsen"}]}],
+        }
+    ]
+    text = "office visit: lindqvist at ashford heights, tobias okafor and b. ibsen"
+    assert found(text, chart, tagger=False) == ["lindqvist", "ashford heights", "tobias okafor", "b. ibsen"]
+
+
 @pytest.mark.parametrize("slip", ["marquis", "marqez", "marrquez", "marquwez", "mqrquez"])
 def test_one_slip(slip: str) -> None:
     assert one_slip(slip, "marquez") is (slip != "marquis")

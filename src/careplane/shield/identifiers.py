@@ -113,6 +113,13 @@ class _Element:
 
 
 def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
+    yield from _by_kind(entity, resource)
+    for j, inner in enumerate(resource.many("contained")):  # one deep, as FHIR allows
+        yield from _by_kind(f"{entity}.contained{j}", inner)
+    yield from _referred(entity, resource.json)
+
+
+def _by_kind(entity: str, resource: _Element) -> Iterator[Identifier]:
     kind = resource.text("resourceType")
     if kind in _PEOPLE:
         yield from _person(entity, resource)
@@ -126,6 +133,10 @@ def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
         yield from _place(entity, resource)
     elif kind in _NUMBERED:
         yield from _thing(entity, resource, *_NUMBERED[kind])
+    yield from _days(entity, kind, resource)
+
+
+def _days(entity: str, kind: str, resource: _Element) -> Iterator[Identifier]:
     for field in ("period", "servicePeriod"):
         if isinstance(resource.json.get(field), dict):
             period = resource.one(field)
@@ -134,7 +145,6 @@ def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
                 yield _dated(f"{entity}.end", period.text("end"))
     if kind == "Appointment":
         yield _dated(f"{entity}.start", resource.text("start"))
-    yield from _referred(entity, resource.json)
 
 
 def _person(entity: str, resource: _Element) -> Iterator[Identifier]:
@@ -219,27 +229,45 @@ def _dated(entity: str, value: str) -> Identifier:
     return _made("DATE", entity, variants.date_variants(value))
 
 
+_NAMES_PEOPLE = frozenset(
+    {
+        "individual",
+        "performer",
+        "practitioner",
+        "requester",
+        "author",
+        "generalPractitioner",
+        "asserter",
+        "recorder",
+        "actor",
+    }
+)
+_NAMES_PLACES = frozenset({"managingOrganization", "serviceProvider", "location", "custodian", "organization"})
+
+
 def _referred(entity: str, json: JSON) -> Iterator[Identifier]:
-    """People and places that references name by ``display``."""
-    pending: list[Any] = [json]
+    """People and places that references name by ``display``; what they are is told by the reference or by the field."""
+    pending: list[tuple[str, Any]] = [("", json)]
     seen = 0
     while pending:
-        node = pending.pop()
+        field, node = pending.pop()
         if isinstance(node, list):
-            pending += node
+            pending += [(field, one) for one in node]
         elif isinstance(node, dict):
-            pending += [value for value in node.values() if isinstance(value, dict | list)]
+            pending += [(name, value) for name, value in node.items() if isinstance(value, dict | list)]
             display, reference = node.get("display"), node.get("reference")
-            if isinstance(display, str) and isinstance(reference, str):
+            if isinstance(display, str):
                 seen += 1
-                yield from _displayed(f"{entity}.ref{seen}", reference, display)
+                target = reference if isinstance(reference, str) else ""
+                yield from _displayed(f"{entity}.ref{seen}", field, target, display)
 
 
-def _displayed(entity: str, reference: str, display: str) -> Iterator[Identifier]:
-    kind = reference.partition("?")[0].rpartition("/")[0].rpartition("/")[2] or reference.partition("?")[0]
-    if kind in _PEOPLE or kind == "PractitionerRole":
+def _displayed(entity: str, field: str, reference: str, display: str) -> Iterator[Identifier]:
+    path = reference.partition("?")[0]
+    kind = path.rpartition("/")[0].rpartition("/")[2] or path
+    if kind in _PEOPLE or kind == "PractitionerRole" or (not kind and field in _NAMES_PEOPLE):
         yield _made("NAME", entity, variants.text_name_variants(display))
-    elif kind in _PLACES:
+    elif kind in _PLACES or (not kind and field in _NAMES_PLACES):
         yield from _place_named(entity, display)
 
 

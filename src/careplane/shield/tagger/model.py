@@ -49,7 +49,7 @@ class Model:
             for label, first, last in _stretches(tokens, run, labels):
                 category = _CATEGORIES[label]
                 if category is not None and not (category == "GEO" and _bare_acronym(tokens, first, last)):
-                    start, end = tokens.starts[first], tokens.ends[last]
+                    start, end = tokens.span(first, last)
                     end = _whole(folded.plain, start, end, category)
                     words = folded.plain[start:end].lower()
                     found.append(Span(*folded.place(start, end), category, f"{category}:{words}"))

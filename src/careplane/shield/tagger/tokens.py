@@ -1,6 +1,7 @@
 """Words of a text, which of them may belong to a name, and runs of such words."""
 
 import re
+import string
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -15,6 +16,7 @@ _LINKS = frozenset(
     {"of", "and", "the", "&", "'", "-", ".", ",", "s", "de", "la", "van", "von", "der", "del", "for", "at"}
 )
 _LONGEST_LINK = 3
+_UPPER, _LOWER = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
 _CUES = frozenset(
     {
         "mrn",
@@ -58,25 +60,26 @@ def never() -> frozenset[str]:
 class Tokens:
     """The words and signs of a text: as written, in lower case, where they lie, and what the lists say of them."""
 
-    __slots__ = ("ends", "flags", "in_lower_case", "lows", "starts", "written")
+    __slots__ = ("_found", "flags", "in_lower_case", "lows", "written")
 
     def __init__(self, text: str, known: Mapping[str, int]) -> None:
         """Take a text apart; ``known`` are the flags of words (:class:`careplane.shield.vocabulary.Word`).
 
         A text in capitals is read as one in lower case: in either, case says nothing.
         """
-        capitals = sum(map(str.isupper, text))
-        if capitals * 2 > sum(map(str.isalpha, text)):
+        capitals, letters = _count(text)
+        if capitals * 2 > letters:
             text = text.lower()
-        found = list(_TOKEN.finditer(text))
-        self.written = [token[0] for token in found]
-        self.starts = [token.start() for token in found]
-        self.ends = [token.end() for token in found]
+        self._found = list(_TOKEN.finditer(text))
+        self.written = [token[0] for token in self._found]
         self.lows = [word.lower() for word in self.written]
         self.flags = [known.get(word, 0) for word in self.lows]
-        capitals = sum(word[0].isupper() for word in self.written)
-        words = sum(word[0].isalpha() for word in self.written)
+        capitals, words = _count("".join([word[0] for word in self.written]))
         self.in_lower_case = capitals * 40 <= words
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Where the tokens from ``first`` to ``last`` lie in the text."""
+        return self._found[first].start(), self._found[last].end()
 
     def runs(self) -> list[list[int]]:
         """Runs of words that may be part of a name; between two words of a run there are at most linking words."""
@@ -95,11 +98,19 @@ class Tokens:
 
     def _candidates(self) -> list[int]:
         check = self._in_lower_case if self.in_lower_case else self._in_mixed_case
-        return [
-            i
-            for i, word in enumerate(self.written)
-            if word.isalpha() and self.lows[i] not in _CUES and check(i, word) and not self._is_month(i)
-        ]
+        lows, flags = self.lows, self.flags
+        out = []
+        for i, word in enumerate(self.written):
+            if not word.isalpha():
+                continue
+            low = lows[i]
+            before = lows[i - 1] if i else ""
+            plain_word = word == low and flags[i] & _EVERYDAY and before != "." and before not in TITLES
+            if plain_word and not self.in_lower_case:  # most words, so it is asked first
+                continue
+            if low not in _CUES and check(i, word) and not self._is_month(i):
+                out.append(i)
+        return out
 
     def _is_month(self, i: int) -> bool:
         return self.lows[i] in _MONTHS and i > 0 and self.lows[i - 1] in _BEFORE_MONTHS
@@ -134,3 +145,10 @@ class Tokens:
         if flags & _FREQUENT and after in _AFTER_VERBS:
             return False
         return bool(flags & _NAME) or (after[:1].isupper() and after[1:2].islower())
+
+
+def _count(text: str) -> tuple[int, int]:
+    """How many capitals and how many letters there are, of ASCII."""
+    octets = text.encode("ascii", "replace")
+    capitals = len(octets) - len(octets.translate(None, _UPPER))
+    return capitals, capitals + len(octets) - len(octets.translate(None, _LOWER))
