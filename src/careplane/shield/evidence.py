@@ -14,7 +14,7 @@ _AFTER = re.compile(
     r"|presents?|presented|says?|said|feels?|felt|came|comes|returns?|returned|requests?|requested|will|did|does|wants?"
     r"|sat|went|took|takes?|ran|fell|ate|drank|slept|got|told|gave|made|knew|lives?|works?|needs?|asks?|agrees?|saw|met"
     r"|complains?|understands?|understood|tolerated|remains?|wakes?|woke|stood|lay|walks?|may|can|cannot|does|has|had)\b"
-    r"|,? M\.?D\b|,? [A-Z]|[.,;)\n]|$)"
+    r"|,? M\.?D\b|,? (?:and )?[A-Z]|[.,;)\n]|$)"
 )
 _INITIALS = re.compile(r"[A-Z]\.[ -]?(?:[A-Z]\.[ -]?)*[A-Z]\.?|[A-Z]{2,4}")
 _NAMES_FIRST = frozenset({"bob", "jack", "ken", "manning", "smith", "wills"})

@@ -219,7 +219,7 @@ def _may_be_misspelt(key: str, category: Category) -> bool:
 def one_slip(word: str, name: str) -> bool:
     """Whether a word is a name with two letters swapped, or one left out, put in or replaced.
 
-    Names of four letters are too short for a replaced letter, those of five for one that is not at their middle.
+    Names of four letters are too short for a replaced letter, or for one put in that does not double another.
     """
     longer, shorter = len(word), len(name)
     if abs(longer - shorter) > 1 or word == name or not word.isalpha():
@@ -235,7 +235,7 @@ def one_slip(word: str, name: str) -> bool:
         doubled = longer > shorter and word[start - 1] == word[start]
         return least - start - end == 0 and (shorter >= 5 or longer < shorter or doubled)
     swapped = longer - start - end == 2 and word[start] == name[start + 1] and word[start + 1] == name[start]
-    return swapped or (longer - start - end == 1 and shorter >= 6)
+    return swapped or (longer - start - end == 1 and shorter >= 5)
 
 
 def _taken_apart(pieces: Sequence[str], original: str) -> bool:
