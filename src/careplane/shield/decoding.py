@@ -17,18 +17,16 @@ import re2
 from careplane.shield.folding import Folded, Offsets, rewrite
 
 _CODES = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8}\d{0,2});|(?:%[0-9a-fA-F]{2})+|(?:=[0-9A-F]{2})+|\\u\{[0-9a-fA-F]{2,6}\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}"  # noqa: E501
-_HEX = r"\b(?:0x)?(?:[2-7][0-9a-fA-F][ :]?){4,}[2-7][0-9a-fA-F]\b"
+_HEX = r"\b(?:0x)?(?:[2-7][0-9a-fA-F][ :]?){3,}[2-7][0-9a-fA-F]\b"
 _SIGN_64 = r"[A-Za-z0-9+/_-]"
 _TURN = r"(?:[a-z][A-Z0-9]|[A-Z0-9]{2}[a-z]|[0-9][a-z])"
-_MIXED = rf"{_SIGN_64}{{6,}}={{1,2}}|" + "|".join(
-    rf"{_SIGN_64}{{{before}}}{_TURN}{_SIGN_64}{{{after},}}" for before, after in ((1, 4), (2, 3), (3, 2), (4, 1))
-)
-_BASE64 = rf"{_SIGN_64}*{_TURN}{_SIGN_64}*(?:=|%3[dD]){{0,2}}|{_SIGN_64}{{6,}}(?:=|%3[dD]){{1,2}}"
+_MIXED = rf"{_SIGN_64}{{4,}}={{1,2}}|{_SIGN_64}{_TURN}{_SIGN_64}|{_TURN}{_SIGN_64}{{2}}|{_SIGN_64}{{2}}{_TURN}"
+_BASE64 = rf"{_SIGN_64}*{_TURN}{_SIGN_64}*(?:=|%3[dD]){{0,2}}|{_SIGN_64}{{4,}}(?:=|%3[dD]){{1,2}}"
 SIGNS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _MIXED}
 """Signs that a text may hold something encoded, for the automaton; base64 shows by its mixture of letters."""
 _UNITS = {"codes": _CODES, "hexadecimal": _HEX, "base64": _BASE64}
-_BEFORE = re.compile(r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2})+$")
-_AFTER = re.compile(r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2})+")
+_CODE = r"(?:%[0-9a-fA-F]{2}|&#?\w{2,8};|=[0-9A-F]{2}|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{2,6}\}|\\x[0-9a-fA-F]{2})+"
+_BEFORE, _AFTER = re.compile(_CODE + "$"), re.compile(_CODE)
 _LONGEST = 4_000_000
 """Base64 of more characters is a file, not a disguised identifier."""
 
@@ -62,7 +60,7 @@ def _compiled(sign: str) -> Any:
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
     """A stretch together with the encoded signs that touch it, such as an encoded bracket of a phone number."""
-    before, after = _BEFORE.search(text, max(0, start - 24), start), _AFTER.match(text, end, end + 24)
+    before, after = _BEFORE.search(text, max(0, start - 40), start), _AFTER.match(text, end, end + 40)
     return before.start() if before else start, after.end() if after else end
 
 
@@ -83,7 +81,7 @@ def _hex(unit: str) -> str:
 
 def _base64(unit: str) -> str:
     bare = re.sub(r"(?:=|%3[dD])+$", "", unit).replace("-", "+").replace("_", "/")
-    if not 6 <= len(bare) <= _LONGEST or len(bare) % 4 == 1:
+    if not 4 <= len(bare) <= _LONGEST or len(bare) % 4 == 1:
         return ""
     try:
         return _readable(base64.b64decode(bare + "=" * (-len(bare) % 4)))

@@ -48,7 +48,7 @@ class Detector:
 
     def _layers(self, folded: Folded, depth: int) -> tuple[list[Span], list[Span]]:
         signs = Signs(folded.octets)
-        known = self._known.find(folded, signs.disguises)
+        known = self._known.find(folded, signs.disguises, hidden=depth > 0)
         patterns = list(find_patterns(folded, signs))
         if depth < _DEPTH and not signs.disguises.isdisjoint(SIGNS):
             inner = self._read_through(folded, signs, depth + 1)
@@ -68,7 +68,13 @@ class Detector:
             place = widened(folded.plain, *offsets.source(span.start, span.end))
             return Span(*folded.place(*place), span.category, span.entity, span.known)
 
-        return [placed(span) for span in known], [placed(span) for span in patterns]
+        # what reads the same before decoding has been looked at already, with more doubt about everyday words
+        hidden = [
+            span
+            for span in known
+            if text[span.start : span.end] != folded.plain[slice(*offsets.source(span.start, span.end))]
+        ]
+        return [placed(span) for span in hidden], [placed(span) for span in patterns]
 
 
 class Detectors:

@@ -19,6 +19,10 @@ _AFTER = re.compile(
 _INITIALS = re.compile(r"[A-Z]\.[ -]?(?:[A-Z]\.[ -]?)*[A-Z]\.?|[A-Z]{2,4}")
 _NAMES_FIRST = frozenset({"bob", "jack", "ken", "manning", "smith", "wills"})
 """Frequent words of English because they are names, not names that happen to be words."""
+_BODY_AND_LAB = frozenset(
+    {"ray", "gene", "iris", "rod", "temple", "gall", "palm", "shin", "chin", "heel", "crown", "colon"}
+)
+"""Names that a note uses as words."""
 _STARTS = frozenset(".!?:;\n\u2022-*#(\"'")
 
 
@@ -35,15 +39,20 @@ def meant_as_name(key: str, text: str, start: int, end: int) -> bool:
     flags = vocabulary().get(key, 0)
     if key in _NAMES_FIRST or (flags & Word.FIRST and not flags & Word.FREQUENT):
         return True
-    written = text[start:end]
-    if len(key) > 3 and not flags & (Word.FREQUENT | Word.COMMON):
-        return True
-    if len(key) == 3 and not flags & (Word.FREQUENT | Word.COMMON):
-        return written[0].isupper() or flags & Word.FIRST > 0
+    if not flags & (Word.FREQUENT | Word.COMMON):
+        return len(key) > 3 or text[start].isupper() or flags & Word.FIRST > 0
     if _BEFORE.search(text[max(0, start - 24) : start]):
         return True
-    if not written[0].isupper():
-        return not flags & Word.FREQUENT and _lower_case(text, start)
+    return _written_as_name(key, text, start, end, often=flags & Word.FREQUENT > 0)
+
+
+def _written_as_name(key: str, text: str, start: int, end: int, *, often: bool) -> bool:
+    """Whether an everyday word is written like a name; ``often``: it is among the most frequent words."""
+    written = text[start:end]
+    if not (written.islower() or written.isupper() or written.istitle()):
+        return True
+    if written.islower():
+        return not often and (_lower_case(text, start) or _seldom_a_word(key, text, start))
     if written.isupper() and len(written) > 1 and _shouted(text, start, end):
         return False
     before = text[max(0, start - 4) : start].rstrip(" ")
@@ -58,6 +67,10 @@ def _words_together(key: str, written: str) -> bool:
         return True
     letters = [part for part in re.split(r"[^A-Za-z']+", written) if len(part) == 1]
     return not letters or all(part.isupper() for part in letters) or "." in written or written.islower()
+
+
+def _seldom_a_word(key: str, text: str, start: int) -> bool:
+    return key not in _BODY_AND_LAB and text[start - 1 : start] != "-"
 
 
 def _lower_case(text: str, at: int) -> bool:

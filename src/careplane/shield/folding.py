@@ -132,6 +132,13 @@ class Folded:
             last += 1
         return first, last
 
+    def disguised(self, start: int, end: int) -> bool:
+        """Whether the original writes ``plain[start:end]`` with other signs: invisible ones, look-alikes, wide letters."""
+        if self._offsets is None:
+            return False
+        first, last = self._offsets.source(start, end)
+        return self.original[first:last] != self.plain[start:end]
+
     def spot(self, start: int, end: int) -> tuple[int, int]:
         """The place in the plain form of ``canonical[start:end]``, which neither starts nor ends with a space."""
         if self._gaps is None:

@@ -27,6 +27,7 @@ _BROKEN = re.compile(r"\w[-=\u00ac] *\n")
 _LONGEST = 20
 """No name of one word is longer."""
 _LEADING = re.compile(r"[+(]*$")
+_INITIAL = re.compile(r"\b[A-Z]\.[ _]?$")
 _DIGIT_INITIAL = re.compile(r"(?<!\w)([013457])\. ?$")
 _LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
 """Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
@@ -57,17 +58,18 @@ class Known:
         self._loose: tuple[Matcher, list[_Owner]] | None = None
         self._looks: dict[str, str] | None = None
 
-    def find(self, folded: Folded, disguises: frozenset[str]) -> list[Span]:
+    def find(self, folded: Folded, disguises: frozenset[str], *, hidden: bool = False) -> list[Span]:
         """The known identifiers of a text, in no order, overlapping; offsets are those of the original.
 
         ``disguises`` are those of :data:`careplane.shield.patterns.DISGUISES` of which the text shows a sign.
+        ``hidden``: the text was decoded, so that an everyday word in it may well be a name.
         """
         if not self._keys:
             return []
-        found = list(self._exact(folded))
+        found = list(self._exact(folded, hidden=hidden))
         rare = set(folded.words) - everyday_words()
         found += self._misspellings(folded, rare)
-        if not self._parts.isdisjoint([word[::-1] for word in rare]):
+        if "/" in folded.plain or not self._parts.isdisjoint([word[::-1] for word in rare]):
             found += self._backwards(folded)
         if "loose" in disguises or "broken" in disguises:
             found += self._spelt_out(folded)
@@ -75,7 +77,7 @@ class Known:
             found += self._disguised(folded)
         return found
 
-    def _exact(self, folded: Folded) -> Iterator[Span]:
+    def _exact(self, folded: Folded, *, hidden: bool = False) -> Iterator[Span]:
         """The longest variant at each place; a shorter one inside says nothing more."""
         text, covered = folded.canonical, 0
         for start, back, index in sorted((start, -end, index) for index, start, end in self._words.find(text)):
@@ -86,7 +88,8 @@ class Known:
             # what overlaps the one before it counts with its rest only, so that names side by side stay apart
             first, last = folded.spot(max(start + pad, covered), -back - pad)
             category, entity = self._owners[key]
-            if category == "NAME" and start + pad >= covered and not meant_as_name(key, folded.plain, first, last):
+            doubtful = category == "NAME" and start + pad >= covered and not hidden
+            if doubtful and not folded.disguised(first, last) and not meant_as_name(key, folded.plain, first, last):
                 continue
             if key in self._slashed and "/" not in folded.plain[first:last]:
                 continue
@@ -120,7 +123,9 @@ class Known:
                 continue
             at = text.find(f" {word} ")
             while at >= 0:
-                place = folded.place(*folded.spot(at + 1, at + 1 + len(word)))
+                first, last = folded.spot(at + 1, at + 1 + len(word))
+                initial = _INITIAL.search(folded.plain, max(0, first - 4), first)
+                place = folded.place(initial.start() if initial else first, last)
                 yield Span(*place, *self._owners[name], known=True)
                 at = text.find(f" {word} ", at + 1)
 
@@ -208,7 +213,7 @@ def _telling(key: str, category: Category) -> bool:
 
 def _reversible(key: str, category: Category) -> bool:
     if category == "DATE":
-        return len(key) >= 8
+        return len(key) >= 6 and key.count(" ") != 1
     return len(key) >= 4 and key[::-1] not in everyday_words() and key[::-1] != key
 
 
