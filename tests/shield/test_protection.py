@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from careplane.errors import Refused, ShieldError
 from careplane.records.model import Message
-from careplane.shield import Protected, protect
+from careplane.shield import Protected, lifelike, protect
 from careplane.shield.checked import citations
+from careplane.shield.spans import Span, layered
 
 CHART: list[dict[str, Any]] = [
     {
@@ -194,3 +195,9 @@ def test_any_cutting_of_a_stream_gives_the_whole(text: str, surrogates: str, twi
         if at >= len(reply):
             break
     assert out + restorer.finish() == protected.restore(reply)
+
+
+def test_what_is_left_of_an_overlapped_find_is_no_place_when_it_is_only_a_space() -> None:
+    overlapping = [Span(0, 6, "STREET", "a"), Span(4, 7, "GEO", "b")]
+    assert layered("12 Oak , x", overlapping) == [Span(0, 6, "STREET", "a")]
+    assert lifelike.draw("GEO", " ", lambda _: True) is None

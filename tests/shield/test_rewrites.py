@@ -76,6 +76,25 @@ BRACKETED: Mapping[str, Rewrite] = {
     "stripped, underscore": lambda text: _core(text).replace("-", "_", 1),
     "stripped, number sign": lambda text: _core(text).replace("-", " #", 1).title(),
     "stripped, en dash": lambda text: _core(text).replace("-", "\u2013"),
+    "the word number": lambda text: _core(text).replace("-", " number ", 1),
+    "the word number in brackets": lambda text: _joined(text, " number "),
+    "abbreviated number": lambda text: _core(text).replace("-", " num. ", 1),
+    "numero sign": lambda text: _core(text).replace("-", " \u2116", 1),
+    "turned round": lambda text: "-".join(reversed(_core(text).split("-", 1))),
+    "turned round in brackets": lambda text: f"[{'-'.join(reversed(_core(text).split('-', 1)))}]",
+    "spaced digits": lambda text: f"{text.partition('-')[0]}-{' '.join(text.partition('-')[2][:-1])}]",
+    "spaced digits, stripped": lambda text: (
+        f"{_core(text).partition('-')[0]} {' '.join(_core(text).partition('-')[2])}"
+    ),
+    "element": lambda text: "<{0}>{1}</{0}>".format(*_core(text).split("-", 1)),
+    "empty element": lambda text: f"<{_core(text)}/>",
+    "word break": lambda text: _core(text).replace("-", "-<wbr>", 1),
+    "quoted line": lambda text: _core(text).replace("-", "-\n> ", 1),
+    "semicolon": lambda text: _joined(text, ";"),
+    "middle dot": lambda text: _joined(text, "\u00b7"),
+    "arrow": lambda text: _joined(text, "->"),
+    "URL-encoded twice": lambda text: f"%255B{_core(text)}%255D",
+    "Arabic digits": lambda text: re.sub(r"\d", lambda digit: chr(0x660 + int(digit[0])), text),
     "full-width letters": lambda text: "[" + "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in text[1:]),
 }
 """After the first hyphen a number follows; a second hyphen only stands in another spelling of the same thing."""
@@ -293,6 +312,13 @@ LOOKALIKES = (
     "[{number}]",
     "{number} mg",
     "x{kind}-{number}x",
+    "{number} {kind}",
+    "{number}, {kind}",
+    "{other}-{kind}",
+    "{kind} northern {number}",
+    "{kind} <i>of</i> {number}",
+    "{kind} <{number}",
+    "{kind}, {first} {rest}",
 )
 
 
@@ -303,7 +329,7 @@ def test_what_only_looks_like_a_surrogate_stays() -> None:
             kind, number = surrogate[1:-1].split("-")
             other = str(int(number) + 1)
             for shape in LOOKALIKES:
-                text = shape.format(kind=kind, number=number, other=other)
+                text = shape.format(kind=kind, number=number, other=other, first=number[0], rest=number[1:])
                 for before, after in AROUND.values():
                     reply = before + text + after
                     assert given.restore(reply) == reply

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from careplane.shield import dates, lifelike
 from careplane.shield.lifelike import Name, Persona
 from careplane.shield.restoring import Form, Meaning, Original
-from careplane.shield.rewriting import NAME, TOKEN, plain_token
+from careplane.shield.rewriting import NAME, SPACED, TOKEN, TURNED, plain_token
 
 if TYPE_CHECKING:
     from careplane.shield.surrogates import Entry
@@ -46,7 +46,11 @@ def of_entry(entry: "Entry", known: Meaning) -> Iterator[Form]:
     """The forms of a code, a phone, a date or anything lifelike but a name."""
     if entry.kind == "code":
         number = (str(entry.number),) if entry.spelling == 1 else (str(entry.number), str(entry.spelling))
-        yield Form((entry.category.lower(), *number), known, bracketed=True)
+        word = entry.category.lower()
+        yield Form((word, *number), known, bracketed=True)
+        if entry.spelling == 1:
+            yield Form((word, *number[0]), known, bracketed=True, after=SPACED)
+            yield Form((number[0], word), known, TURNED, bracketed=True)
         return
     if entry.kind == "day":
         day = _Day(entry.words, entry.source, entry.bare, date.fromisoformat(entry.day))

@@ -213,7 +213,7 @@ def _geo(words: str, free: Callable[[str], bool]) -> str | None:
         return _zip(free)
     town = _draw(pools.TOWNS, free)
     parts = _TOWN.fullmatch(words)
-    if town is None or parts is None:
+    if town is None or parts is None or not words.strip():
         return None
     last = words.split()[-1].strip(".,").lower()
     if last in pools.FACILITY_WORDS:

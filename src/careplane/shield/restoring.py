@@ -63,6 +63,7 @@ class Form:
 
     ``bracketed`` forms may stand in brackets, which go with them. ``initial`` is the letter that may stand before it
     (``A. Bexhurst``), with what both together stand for; the last token of a ``letter`` form is one (``Bexhurst, A.``).
+    ``after`` is what stands between the tokens after the first, where that is something else.
     """
 
     tokens: tuple[str, ...]
@@ -72,6 +73,7 @@ class Form:
     initial: tuple[str, Meaning] | None = None
     letter: bool = False
     dated: bool = False
+    after: Joint | None = None
 
 
 def escape(words: str) -> str:
@@ -112,7 +114,7 @@ class _Node:
         return (
             next_at == len(text)
             or lower[next_at] in self.ahead
-            or (lower[next_at] in "&%\\uxni" or lower[next_at] > "\x7f")
+            or (lower[next_at] in "&%\\uxni<" or lower[next_at] > "\x7f")
         )
 
     def step(self, token: str) -> "_Node | None":
@@ -173,13 +175,14 @@ class Aliases:
     def _add(self, form: Form) -> None:
         node = self.root
         before = ""
-        for token in form.tokens:
+        for i, token in enumerate(form.tokens):
+            joint = form.joint if i < 2 or form.after is None else form.after
             after = node.next.get(token)
             if after is None:
                 after = node.next[token] = _Node()
                 node.ahead.add(token[0])
                 node.begins.update([token[:end] for end in range(1, len(token) + 1)])
-                node.joint = INITIAL if len(before) == 1 and form.joint is NAME else form.joint
+                node.joint = INITIAL if len(before) == 1 and form.joint is NAME else joint
             node, before = after, token
         if node.meaning is None and not form.initial:
             node.meaning, node.bracketed, node.letter = form.meaning, form.bracketed, form.letter

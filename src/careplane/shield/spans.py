@@ -49,12 +49,12 @@ def layered(text: str, *layers: Iterable[Span]) -> list[Span]:
     """
     taken: list[Span] = []
     for layer in layers:
-        found = _swept(layer)
+        found = _swept(text, layer)
         taken = _joined(text, taken, found) if taken else found
     return taken
 
 
-def _swept(spans: Iterable[Span]) -> list[Span]:
+def _swept(text: str, spans: Iterable[Span]) -> list[Span]:
     out: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         if not out or span.start >= out[-1].end:
@@ -63,7 +63,7 @@ def _swept(spans: Iterable[Span]) -> list[Span]:
             last = out[-1]
             if span.category == last.category:
                 out[-1] = Span(last.start, span.end, last.category, last.entity, last.known)
-            else:
+            elif any(map(str.isalnum, text[last.end : span.end])):
                 out.append(Span(last.end, span.end, span.category, span.entity, span.known))
     return out
 
