@@ -96,7 +96,8 @@ class LinkStripper:
 
     def _remember(self, shown: str) -> None:
         """The last character that left, and whether the bracket that is open was opened by ``![``."""
-        for i in (m.start() for m in re.finditer(r"[\[]", shown)):
+        i = shown.rfind("[")
+        if i >= 0:
             before = shown[i - 1] if i else self._last
             self._bracket = "!" if before == "!" else "["
         self._last = shown[-1:] or self._last
