@@ -6,6 +6,7 @@ from ``<`` to its ``>``. Everything else leaves at once, so any cutting of a str
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from careplane.shield.guards.links.targets import Hosts, is_harmless, link_start, plain, split_trailing
 
@@ -29,6 +30,12 @@ _LOADING = frozenset(
     | {"html", "head", "title", "noscript", "template", "slot", "marquee", "textarea", "select"}
     | {"image"}
 )
+
+
+@lru_cache(maxsize=256)
+def _hosts(allowed: tuple[str, ...]) -> Hosts:
+    """The list of an app, read once."""
+    return Hosts(allowed)
 
 
 def has_no_link(text: str) -> bool:
@@ -62,7 +69,7 @@ class LinkStripper:
     """
 
     def __init__(self, allowed_hosts: Iterable[str] = ()) -> None:
-        self._hosts = Hosts(allowed_hosts)
+        self._hosts = _hosts(tuple(allowed_hosts))
         self._held = ""
         self._bracket = ""
         self._last = ""
