@@ -115,6 +115,59 @@ def test_a_chart_with_nothing_in_it_is_fine() -> None:
     assert known_identifiers([empty, {"resourceType": "Observation"}]) == ()
 
 
+FHIR = "http://hl7.org/fhir/StructureDefinition"
+XYLANDER = [{"family": "Xylander", "given": ["Ute"]}]
+
+
+@pytest.mark.parametrize(
+    ("resource", "text", "expected"),
+    [
+        (
+            {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "name": XYLANDER}}]},
+            "signed by xylander",
+            "xylander",
+        ),
+        (
+            {
+                "resourceType": "Patient",
+                "extension": [{"url": f"{FHIR}/patient-mothersMaidenName", "valueString": "Quillfeather"}],
+            },
+            "a family of quillfeather",
+            "quillfeather",
+        ),
+        (
+            {
+                "resourceType": "Patient",
+                "extension": [{"url": f"{FHIR}/patient-birthPlace", "valueAddress": {"city": "Zanesfield"}}],
+            },
+            "grew up in zanesfield",
+            "zanesfield",
+        ),
+        ({"resourceType": "Organization", "contact": [{"name": XYLANDER[0]}]}, "ask xylander", "xylander"),
+        ({"resourceType": "ServiceRequest", "identifier": [{"value": "ORDQX7788"}]}, "see ORDQX7788", "ORDQX7788"),
+        ({"resourceType": "Specimen", "accessionIdentifier": {"value": "QX77881"}}, "see QX77881", "QX77881"),
+        ({"resourceType": "FamilyMemberHistory", "name": "Ute Xylander"}, "aunt xylander", "xylander"),
+        ({"resourceType": "Observation", "note": [{"authorString": "Ute Xylander"}]}, "xylander wrote", "xylander"),
+        (
+            {
+                "resourceType": "Patient",
+                "generalPractitioner": [{"reference": "urn:uuid:0-1", "display": "Ute Xylander"}],
+            },
+            "xylander signs",
+            "xylander",
+        ),
+        ({"resourceType": "CareTeam", "telecom": [{"value": "413 555 1234"}]}, "ring 4135551234 now", "4135551234"),
+    ],
+)
+def test_what_else_a_chart_says_of_people(resource: dict[str, Any], text: str, expected: str) -> None:
+    assert found(text, [resource], tagger=False) == [expected]
+
+
+def test_the_numbers_of_what_belongs_to_nobody_stay() -> None:
+    chart = [{"resourceType": "Medication", "identifier": [{"value": "NDCQX7788"}]}]
+    assert known_identifiers(chart) == ()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -13,6 +13,7 @@ from typing import Any
 from careplane.errors import ChartError
 from careplane.records import JSON
 from careplane.shield import variants
+from careplane.shield.element import Element
 from careplane.shield.spans import Category
 
 
@@ -51,6 +52,10 @@ _NUMBERED: Mapping[str, tuple[Category, tuple[str, ...]]] = {
     "Account": ("ACCOUNT", ()),
     "Device": ("DEVICE", ("serialNumber", "lotNumber", "distinctIdentifier")),
 }
+_REACHED = frozenset({"PractitionerRole", "CareTeam", "HealthcareService"})
+_NOBODYS = frozenset({"Medication", "Questionnaire", "ValueSet", "PlanDefinition", "ActivityDefinition", "Library"})
+"""Their numbers name no person and no event of one."""
+_PHONE_DIGITS = 7
 _SHORT = 4
 """A number or the name of a place with fewer characters would be found everywhere."""
 
@@ -65,61 +70,22 @@ def known_identifiers(chart: Sequence[JSON]) -> tuple[Identifier, ...]:
     for i, resource in enumerate(chart):
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             raise ChartError(f"Resource {i + 1} of the chart is not a FHIR resource, so nothing left.")
-        found += _of_resource(f"{resource['resourceType']}{i}", _Element(resource, resource["resourceType"]))
+        found += _of_resource(f"{resource['resourceType']}{i}", Element(resource, resource["resourceType"]))
     return tuple(identifier for identifier in found if identifier.variants)
 
 
-class _Element:
-    """A JSON object of a chart, read with the types that FHIR gives its fields."""
-
-    __slots__ = ("_path", "json")
-
-    def __init__(self, json: JSON, path: str) -> None:
-        self.json = json
-        self._path = path
-
-    def text(self, field: str) -> str:
-        """A string; empty when it is absent."""
-        value = self.json.get(field)
-        if value is not None and not isinstance(value, str):
-            raise self._odd(field, "text")
-        return value or ""
-
-    def texts(self, field: str) -> list[str]:
-        """A list of strings; FHIR allows null in it."""
-        value = self.json.get(field)
-        values = [] if value is None else value
-        if not isinstance(values, list) or not all(isinstance(one, str | None) for one in values):
-            raise self._odd(field, "a list of texts")
-        return [one for one in values if one]
-
-    def many(self, field: str) -> "list[_Element]":
-        """A list of objects; a single one, as older charts give it, counts as a list of one."""
-        value = self.json.get(field)
-        values = [] if value is None else [value] if isinstance(value, dict) else value
-        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
-            raise self._odd(field, "a list of objects")
-        return [_Element(one, f"{self._path}.{field}") for one in values]
-
-    def one(self, field: str) -> "_Element":
-        """An object; an empty one when it is absent."""
-        value = self.json.get(field)
-        if value is not None and not isinstance(value, dict):
-            raise self._odd(field, "an object")
-        return _Element(value or {}, f"{self._path}.{field}")
-
-    def _odd(self, field: str, wanted: str) -> ChartError:
-        return ChartError(f"The chart could not be read, so nothing left: {self._path}.{field} must be {wanted}.")
-
-
-def _of_resource(entity: str, resource: _Element) -> Iterator[Identifier]:
+def _of_resource(entity: str, resource: Element) -> Iterator[Identifier]:
+    if resource.text("resourceType") == "Bundle":  # a batch or a document within the chart
+        for j, entry in enumerate(resource.many("entry")):
+            yield from _of_resource(f"{entity}.{j}", entry.one("resource"))
+        return
     yield from _by_kind(entity, resource)
     for j, inner in enumerate(resource.many("contained")):  # one deep, as FHIR allows
         yield from _by_kind(f"{entity}.contained{j}", inner)
     yield from _referred(entity, resource.json)
 
 
-def _by_kind(entity: str, resource: _Element) -> Iterator[Identifier]:
+def _by_kind(entity: str, resource: Element) -> Iterator[Identifier]:
     kind = resource.text("resourceType")
     if kind in _PEOPLE:
         yield from _person(entity, resource)
@@ -133,10 +99,12 @@ def _by_kind(entity: str, resource: _Element) -> Iterator[Identifier]:
         yield from _place(entity, resource)
     elif kind in _NUMBERED:
         yield from _thing(entity, resource, *_NUMBERED[kind])
+    elif kind not in _NOBODYS:
+        yield from _record(entity, kind, resource)
     yield from _days(entity, kind, resource)
 
 
-def _days(entity: str, kind: str, resource: _Element) -> Iterator[Identifier]:
+def _days(entity: str, kind: str, resource: Element) -> Iterator[Identifier]:
     for field in ("period", "servicePeriod"):
         if isinstance(resource.json.get(field), dict):
             period = resource.one(field)
@@ -147,26 +115,52 @@ def _days(entity: str, kind: str, resource: _Element) -> Iterator[Identifier]:
         yield _dated(f"{entity}.start", resource.text("start"))
 
 
-def _person(entity: str, resource: _Element) -> Iterator[Identifier]:
+def _record(entity: str, kind: str, resource: Element) -> Iterator[Identifier]:
+    """What any other resource says of people: its own numbers, a relative's name, phones of a team."""
+    if kind == "FamilyMemberHistory":
+        yield _made("NAME", entity, variants.text_name_variants(resource.text("name")))
+    if kind in _REACHED:
+        yield from _telecoms(entity, resource)
+    for field in ("identifier", "accessionIdentifier", "masterIdentifier"):
+        for i, identifier in enumerate(resource.many(field)):
+            value = identifier.text("value")
+            if any(map(str.isdigit, value)):
+                yield _numbered(_category(identifier, "OTHERID"), f"{entity}.{field}{i}", value)
+
+
+def _further(entity: str, resource: Element) -> Iterator[Identifier]:
+    """The mother's maiden name and the place of birth, which FHIR keeps in extensions."""
+    for i, extension in enumerate(resource.many("extension")):
+        name = extension.text("url").rpartition("/")[2]
+        if name == "patient-mothersMaidenName":
+            yield _made("NAME", f"{entity}.mother", variants.text_name_variants(extension.text("valueString")))
+        elif name == "patient-birthPlace":
+            yield from _addresses(f"{entity}.birthplace{i}", extension, "valueAddress")
+
+
+def _person(entity: str, resource: Element) -> Iterator[Identifier]:
     forms = (form for name in resource.many("name") for form in _name(name))
     yield _made("NAME", entity, forms)
     yield _dated(f"{entity}.born", resource.text("birthDate"))
     yield _dated(f"{entity}.died", resource.text("deceasedDateTime"))
+    yield from _further(entity, resource)
     yield from _telecoms(entity, resource)
     yield from _addresses(entity, resource)
     yield from _numbers(entity, resource)
 
 
-def _name(name: _Element) -> Iterator[str]:
+def _name(name: Element) -> Iterator[str]:
     given, family = name.texts("given"), name.text("family")
     if given or family:
         yield from variants.name_variants(given, family)
     yield from variants.text_name_variants(name.text("text"))
 
 
-def _place(entity: str, resource: _Element) -> Iterator[Identifier]:
+def _place(entity: str, resource: Element) -> Iterator[Identifier]:
     for name in (resource.text("name"), *resource.texts("alias")):
         yield from _place_named(entity, name)
+    for j, contact in enumerate(resource.many("contact")):
+        yield from _person(f"{entity}.{j}", contact)
     yield from _telecoms(entity, resource)
     yield from _addresses(entity, resource)
     yield from _numbers(entity, resource)
@@ -177,7 +171,7 @@ def _place_named(entity: str, name: str) -> Iterator[Identifier]:
         yield _made("GEO", entity, variants.place_variants(name))
 
 
-def _thing(entity: str, resource: _Element, category: Category, fields: Sequence[str]) -> Iterator[Identifier]:
+def _thing(entity: str, resource: Element, category: Category, fields: Sequence[str]) -> Iterator[Identifier]:
     values = [resource.text(field) for field in fields]
     values += [part.text("value") for part in resource.many("class") if category == "PLAN"]
     for i, value in enumerate(values):
@@ -185,18 +179,26 @@ def _thing(entity: str, resource: _Element, category: Category, fields: Sequence
     yield from _numbers(entity, resource, category)
 
 
-def _telecoms(entity: str, resource: _Element) -> Iterator[Identifier]:
+def _telecoms(entity: str, resource: Element) -> Iterator[Identifier]:
     for i, telecom in enumerate(resource.many("telecom")):
-        category, forms = _TELECOM.get(telecom.text("system"), ("OTHERID", _as_given))
-        yield _made(category, f"{entity}.telecom{i}", forms(telecom.text("value")))
+        value = telecom.text("value")
+        category, forms = _TELECOM.get(telecom.text("system") or _system(value), ("OTHERID", _as_given))
+        yield _made(category, f"{entity}.telecom{i}", forms(value))
+
+
+def _system(value: str) -> str:
+    """What a contact without a system is, by how it looks."""
+    if "@" in value:
+        return "email"
+    return "phone" if sum(map(str.isdigit, value)) >= _PHONE_DIGITS else "other"
 
 
 def _as_given(text: str) -> tuple[str]:
     return (text,)
 
 
-def _addresses(entity: str, resource: _Element) -> Iterator[Identifier]:
-    for i, address in enumerate(resource.many("address")):
+def _addresses(entity: str, resource: Element, field: str = "address") -> Iterator[Identifier]:
+    for i, address in enumerate(resource.many(field)):
         town, state, code = address.text("city"), address.text("state"), address.text("postalCode")
         forms: dict[str, list[str]] = {"STREET": [], "GEO": []}
         for category, form in variants.address_variants(address.texts("line"), town, state, code):
@@ -206,7 +208,7 @@ def _addresses(entity: str, resource: _Element) -> Iterator[Identifier]:
         yield _made("STREET", f"{entity}.address{i}", (address.text("text"),))
 
 
-def _numbers(entity: str, resource: _Element, default: Category = "OTHERID") -> Iterator[Identifier]:
+def _numbers(entity: str, resource: Element, default: Category = "OTHERID") -> Iterator[Identifier]:
     for i, identifier in enumerate(resource.many("identifier")):
         yield _numbered(_category(identifier, default), f"{entity}.number{i}", identifier.text("value"))
 
@@ -216,7 +218,7 @@ def _numbered(category: Category, entity: str, value: str) -> Identifier:
     return _made(category, entity, variants.number_variants(value) if long_enough else ())
 
 
-def _category(identifier: _Element, default: Category) -> Category:
+def _category(identifier: Element, default: Category) -> Category:
     for coding in identifier.one("type").many("coding"):
         known = _BY_TYPE.get(coding.text("code"))
         if known:
@@ -258,13 +260,22 @@ def _referred(entity: str, json: JSON) -> Iterator[Identifier]:
             display, reference = node.get("display"), node.get("reference")
             if isinstance(display, str):
                 seen += 1
-                target = reference if isinstance(reference, str) else ""
-                yield from _displayed(f"{entity}.ref{seen}", field, target, display)
+                kind = _kind(node.get("type"), reference)
+                yield from _displayed(f"{entity}.ref{seen}", field, kind, display)
+            if isinstance(node.get("authorString"), str):
+                seen += 1
+                yield _made("NAME", f"{entity}.ref{seen}", variants.text_name_variants(node["authorString"]))
 
 
-def _displayed(entity: str, field: str, reference: str, display: str) -> Iterator[Identifier]:
-    path = reference.partition("?")[0]
-    kind = path.rpartition("/")[0].rpartition("/")[2] or path
+def _kind(told: Any, reference: Any) -> str:
+    """The type of what a reference names; empty when only its field tells."""
+    if isinstance(told, str) and told:
+        return told
+    path = reference.partition("?")[0] if isinstance(reference, str) else ""
+    return "" if path.startswith(("urn:", "#")) else path.rpartition("/")[0].rpartition("/")[2] or path
+
+
+def _displayed(entity: str, field: str, kind: str, display: str) -> Iterator[Identifier]:
     if kind in _PEOPLE or kind == "PractitionerRole" or (not kind and field in _NAMES_PEOPLE):
         yield _made("NAME", entity, variants.text_name_variants(display))
     elif kind in _PLACES or (not kind and field in _NAMES_PLACES):
