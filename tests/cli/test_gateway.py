@@ -4,8 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -54,6 +57,51 @@ def test_it_serves_and_ends_when_it_is_told(tmp_path: Path) -> None:
         assert process.wait(30) == 0
     verified = CliRunner().invoke(careplane, ["ledger", "verify", "--home", str(tmp_path / "home"), "--json"])
     assert json.loads(verified.output)["verified"] is True
+
+
+class Endless(BaseHTTPRequestHandler):
+    """A model that never ends its stream."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n')
+                time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def endless() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'"openai_compatible"\nbase_url = "http://127.0.0.1:{server.server_address[1]}/v1"\nmodel = "m"'
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_stream_that_the_end_cuts_is_on_record(tmp_path: Path) -> None:
+    """A process that is told to end waits for streams, then cuts them, and each leaves its record."""
+    with endless() as url, running(written(tmp_path, GOOD.replace('"scripted"', url))) as (process, address, key):
+        body = {"model": "default", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.stream("POST", f"{address}/v1/chat/completions", json=body, headers=headers, timeout=60) as reply:
+            pieces = reply.iter_lines()
+            next(pieces)
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(pieces)
+        assert process.wait(30) == 0
+    shown = CliRunner().invoke(careplane, ["ledger", "show", "--home", str(tmp_path / "home"), "--json"])
+    records = [json.loads(line) for line in shown.output.splitlines()]
+    assert [record["kind"] for record in records] == ["model_stream_started", "model_call"]
+    assert records[-1]["facts"]["finish"] == "aborted"
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,34 @@ def test_a_reply_without_a_record_does_not_leave(tmp_path: Path) -> None:
         asyncio.run(gateway.complete(asked("x")))
 
 
+def test_while_the_ledger_fails_nothing_more_goes_to_a_model(tmp_path: Path) -> None:
+    """A copy that left without a record would be a disclosure that nobody can account for."""
+    sent: list[str] = []
+
+    def heard(request: ChatRequest) -> Iterator[str]:
+        sent.append(request.messages[-1].content)
+        return iter("ok")
+
+    folder, away = tmp_path / "ledger", tmp_path / "away"
+    ledger = open_ledger(folder)
+    gateway = gateway_of({"default": echoing(heard)}, ledger)
+
+    async def run() -> None:
+        await gateway.complete(asked("first"))
+        folder.rename(away)
+        for text in ("while it is noticed", "never", "never"):
+            with pytest.raises(LedgerError):
+                await gateway.complete(asked(text))
+        away.rename(folder)
+        await gateway.complete(asked("after"))
+        await gateway.complete(asked("after"))
+
+    asyncio.run(run())
+    assert sent == ["first", "while it is noticed", "after", "after"]
+    kinds = [record.kind for record in ledger.records()]
+    assert kinds == ["model_call", "model_stream_started", "model_call", "model_call"]
+
+
 def test_an_unknown_route_names_the_known_ones(tmp_path: Path) -> None:
     gateway = gateway_of({"default": echoing(letters)}, open_ledger(tmp_path / "ledger"))
     with pytest.raises(NotFound, match="default"):

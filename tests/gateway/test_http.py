@@ -1,13 +1,16 @@
 """The data plane over real sockets, driven as a client of OpenAI's API would."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from careplane.errors import StoreError
 from careplane.gateway import list_keys, revoke_key
+from careplane.gateway.plane import problem
 from careplane.providers import ChatRequest, openai_compatible, scripted
 from careplane.records.app import DataPolicy
 
@@ -141,6 +144,22 @@ def test_a_body_that_is_too_large_is_refused(serve: Start) -> None:
     site = serve({"default": echoing(said)})
     response = post(site, None, content=b'"' + b"x" * (17 * 1024 * 1024) + b'"')
     assert response.status_code == 413
+    assert response.json()["error"]["code"] == "request_too_large"
+    assert "16 MiB" in response.json()["error"]["message"]
+    (record,) = site.ledger.records()
+    assert (record.kind, record.app, record.facts["status"]) == ("request_refused", "an_app", 413)
+
+
+def test_what_fails_inside_names_no_file_and_no_host_of_ours(serve: Start) -> None:
+    site = serve({"default": echoing(said)})
+    assert post(site, BODY).status_code == 200
+    shutil.rmtree(folder := site.ledger.folder)
+    response = post(site, BODY)
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "ledger_error")
+    assert str(folder.parent) not in response.text
+    store = problem(StoreError("The database postgresql://db.inside.example/x did not answer."))
+    assert (store.status, store.code) == (503, "store_error")
+    assert "inside" not in store.message
 
 
 def test_fields_that_change_nothing_are_taken(serve: Start) -> None:

@@ -61,6 +61,7 @@ def test_a_stop_of_the_site_cannot_be_dodged(serve: Start) -> None:
     stop(site.store, site.ledger, "site", "north", "p.lee", "drill", NOW)
     site.gateway.parts.stops.read()  # type: ignore[union-attr] # the site has them
     assert post(site, north).status_code == 403
+    assert list(site.ledger.records())[-1].app == "an_app"
     listed = httpx.get(f"{site.url}/v1/models", headers={"x-api-key": north})
     assert listed.status_code == 403
     assert post(site, south).status_code == 200

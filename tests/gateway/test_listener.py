@@ -102,7 +102,6 @@ def test_expect_continue_is_answered_before_the_body() -> None:
         (b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: -1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nhost: h\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n" % (MAX_BODY + 1), 413),
         (b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 101 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\nx: " + b"y" * 40_000, 431),
         (b"GET /a HTTP/1.1\r\nhost: h\r\n\r\nGET /b HTTP/1.1\r\nhost: h\r\n\r\n", 400),
@@ -125,9 +124,21 @@ def test_what_cannot_be_trusted_is_turned_away_and_closed(raw: bytes, status: in
 def test_a_body_without_end_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BODY", 1000)
     head = b"POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
-    assert talk(echo, head, b"190\r\n" + b"x" * 400 + b"\r\n", b"2bc\r\n" + b"x" * 700 + b"\r\n").startswith(
-        b"HTTP/1.1 413"
-    )
+    said = talk(too_large, head, b"190\r\n" + b"x" * 400 + b"\r\n", b"2bc\r\n" + b"x" * 700 + b"\r\n")
+    assert said.startswith(b"HTTP/1.1 413")
+    assert said.endswith(b"0 bytes kept")
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for() -> None:
+    said = talk(too_large, b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\nxyz" % (MAX_BODY + 1))
+    assert said.startswith(b"HTTP/1.1 413")
+    assert b"connection: close" in said
+
+
+async def too_large(exchange: Exchange) -> None:
+    """Says 413, as the data plane does."""
+    assert exchange.too_large
+    await exchange.reply(413, {}, b"%d bytes kept" % len(exchange.body))
 
 
 def test_a_request_that_never_ends_and_an_idle_connection_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from careplane import governance
 from careplane.errors import LimitReached, Refused, UpstreamBusy, UpstreamError, UpstreamRejected
@@ -372,6 +373,24 @@ def test_the_same_words_are_answered_once_but_never_across_patients(tmp_path: Pa
     records = list(ledger.records(kind="model_call"))
     assert [record.facts.get("cached") for record in records] == [None, True, None]
     assert records[1].facts["cost_usd"] == 0
+
+
+def test_where_identifiers_leave_uncounted_no_patient_means_no_cache(tmp_path: Path) -> None:
+    count: list[int] = []
+
+    async def chat(_request: ChatRequest) -> AsyncIterator[Chunk]:
+        count.append(1)
+        yield Chunk(text="reply", finish_reason="stop")
+
+    ledger = open_ledger(tmp_path / "ledger")
+    gateway = gateway_of({"default": Provider("p", "m", chat)}, ledger, Parts(cache=ReplyCache()))
+    open_policy = DataPolicy(phi="identifiable")
+    one = asked("Zebulon Quackenbush, 312-555-0188", cache=True, policy=open_policy)
+    complete(gateway, one, one)
+    assert len(count) == 2
+    named = replace(one, patient="Patient/a")
+    complete(gateway, named, named)
+    assert len(count) == 3
 
 
 def test_embeddings_of_protected_texts(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def asgi(handler: Handler) -> Callable[[MutableMapping[str, Any], _Receive, _Sen
         body = await _read(receive)
         if body is None:
             return
-        exchange = _AsgiExchange(scope, body, send)
+        exchange = _AsgiExchange(scope, *body, send)
         task = asyncio.ensure_future(handler(exchange))
         watch = _Watch(receive, task)
         try:
@@ -64,8 +64,8 @@ class _Watch:
             self._watcher.cancel()
 
 
-async def _read(receive: _Receive) -> bytes | None:
-    """The body, at most one byte more than allowed; ``None`` if the client went away meanwhile."""
+async def _read(receive: _Receive) -> tuple[bytes, bool] | None:
+    """The body, ``b""`` if it is too large, and whether it is; ``None`` if the client went away meanwhile."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -74,14 +74,14 @@ async def _read(receive: _Receive) -> bytes | None:
             return None
         part = message.get("body", b"")
         size += len(part)
-        if size <= MAX_BODY + 1:
+        if size <= MAX_BODY:
             parts.append(part)
         if size > MAX_BODY or not message.get("more_body", False):
-            return b"".join(parts) if size <= MAX_BODY else b" " * (MAX_BODY + 1)
+            return (b"".join(parts), False) if size <= MAX_BODY else (b"", True)
 
 
 class _AsgiExchange:
-    def __init__(self, scope: MutableMapping[str, Any], body: bytes, send: _Send) -> None:
+    def __init__(self, scope: MutableMapping[str, Any], body: bytes, too_large: bool, send: _Send) -> None:
         self._send = send
         self.begun = False
         self.method: str = scope["method"]
@@ -90,6 +90,7 @@ class _AsgiExchange:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         self.body = body
+        self.too_large = too_large
 
     async def reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         await self._head(status, {**headers, "content-length": str(len(body))})

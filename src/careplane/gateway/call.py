@@ -18,6 +18,7 @@ from careplane.gateway.replying import Returning
 from careplane.gateway.routing import Need, Route, Target
 from careplane.gateway.telemetry import Observed
 from careplane.ledger import Ledger
+from careplane.ledger.facts import MAX_TEXT
 from careplane.records import JSON
 from careplane.records.model import Chunk, ModelCall, ModelReply, ModelRequest, ToolDelta, Usage
 from careplane.shield import Protected
@@ -118,9 +119,8 @@ class Call:
             "route": request.route,
             "provider": self.provider,
             "model": self.model,
-            "policy": request.policy.phi,
-            "purpose": request.purpose or request.policy.purpose,
-            "version": request.version,
+            "target": self._named((self.target or self.targets[0]).key)[:MAX_TEXT],
+            **asker(request, ledger),
             "surrogates": self.session.count,
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
@@ -130,21 +130,24 @@ class Call:
             "finish": self.finish,
             "attempts": len(self.attempts),
         }
-        if request.site is not None:
-            facts["site"] = request.site
-        if request.patient is not None:
-            facts["patient"] = ledger.pseudonym(request.patient)
-        if request.encounter is not None:
-            facts["encounter"] = ledger.pseudonym(request.encounter)
+        if len(asked := self.tried()) > 1:
+            facts["tried"] = _listed(asked)
         if self.injection is not None:
             facts["injection"] = round(self.injection, 3)
         if self.returning.reply.withheld:
             facts["withheld_tool_calls"] = len(self.returning.reply.withheld)
         if self.kept is not None:
             facts["cached"] = True
-        if request.key is not None:
-            facts["key"] = request.key
         return facts
+
+    def tried(self) -> tuple[str, ...]:
+        """The targets that were asked, in order: each of them may have got the text, whoever answered."""
+        return tuple(dict.fromkeys(self._named(one.target) for one in self.attempts if one.outcome != "skipped"))
+
+    def _named(self, key: str) -> str:
+        """The key of a target; of the one that was asked last with the model that its provider chose."""
+        last = self.target or self.targets[0]
+        return f"{last.provider}/{self.model}@{last.region}" if key == last.key else key
 
     def observe(self, status: int, error: str) -> Observed:
         """The call as operators see it, at its end."""
@@ -203,6 +206,33 @@ def asked_of(request: ModelRequest, model: str) -> CacheAsked:
         patient=request.patient,
         body=request.body,
     )
+
+
+def asker(request: ModelRequest, ledger: Ledger) -> dict[str, Fact]:
+    """Who asks, about whom, and under which rules: in every record of a request, refused ones and copies as well."""
+    facts: dict[str, Fact] = {
+        "policy": request.policy.phi,
+        "purpose": request.purpose or request.policy.purpose,
+        "version": request.version,
+    }
+    if request.site is not None:
+        facts["site"] = request.site
+    if request.patient is not None:
+        facts["patient"] = ledger.pseudonym(request.patient)
+    if request.encounter is not None:
+        facts["encounter"] = ledger.pseudonym(request.encounter)
+    if request.key is not None:
+        facts["key"] = request.key
+    return facts
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in one fact, as many as fit; the others are counted."""
+    for count in range(len(names), 0, -1):
+        rest = f" and {len(names) - count} more" if count < len(names) else ""
+        if len(told := " ".join(names[:count]) + rest) <= MAX_TEXT:
+            return told
+    return f"{len(names)} targets"
 
 
 def whole_chunk(reply: ModelReply) -> Chunk:

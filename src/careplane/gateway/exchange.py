@@ -11,12 +11,13 @@ MAX_BODY = 16 * 1024 * 1024
 class Exchange(Protocol):
     """What the data plane sees of a connection. Header names are in lower case.
 
-    When the client goes away, the task that serves the exchange is cancelled.
+    A body that is ``too_large`` is not kept. When the client goes away, the task that serves the exchange is cancelled.
     """
 
     method: str
     path: str
     body: bytes
+    too_large: bool
 
     @property
     def headers(self) -> Mapping[str, str]:

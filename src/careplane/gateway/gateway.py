@@ -28,6 +28,7 @@ from careplane.gateway.call import (
     Held,
     aclosing_if,
     asked_of,
+    asker,
     characters,
     need_of,
     subjects_of,
@@ -43,6 +44,7 @@ from careplane.gateway.shadow import Shadows, worst_of
 from careplane.gateway.standing import ActiveCall, Stops
 from careplane.gateway.telemetry import Observed, Telemetry
 from careplane.ledger import Ledger, trusted
+from careplane.ledger.facts import MAX_TEXT
 from careplane.providers import Provider
 from careplane.records.model import ChatRequest, Chunk, Embeddings, EmbedRequest, ModelReply, ModelRequest, Price, Usage
 from careplane.shield import Protected, Shield
@@ -51,6 +53,8 @@ from careplane.shield.surrogates import SurrogateMap
 from careplane.shield.vault import Vault
 
 log = logging.getLogger("careplane.gateway")
+_UNSEEN = ("identifiable", "limited")
+"""Policies under which identifiers may leave uncounted, so that every request may hold some."""
 _INSIDE = Price(source="runs inside this installation")
 INLINE_CHARACTERS = 32_768
 """A longer prompt is protected in a thread, so that the other calls of the loop do not wait for it."""
@@ -94,6 +98,7 @@ class Gateway:
         self._ledger = ledger
         self._clock = clock
         self._after: set[asyncio.Future[None]] = set()
+        self._unwritten = False
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, once its record is durable.
@@ -108,6 +113,7 @@ class Gateway:
         async with await self._open(request, stream=False) as frame:
             call = frame.call
             if call.kept is None:
+                await self._start(frame)
                 tries = frame.tries = self.parts.caller.begin(call.targets, call.route.timeouts)
                 chunks = await tries.once(self._collecting(call), timed=False)
                 for chunk in chunks:
@@ -176,6 +182,7 @@ class Gateway:
                 asked = EmbedRequest(key=request.id, model=target.model, inputs=sent, dimensions=dimensions)
                 return await provider.embed(asked)
 
+            await self._start(frame)
             tries = self.parts.caller.begin(call.targets, call.route.timeouts)
             frame.tries = tries
             vectors = await tries.once(ask)
@@ -305,7 +312,7 @@ class Gateway:
             request_opted_in=True,
             stream=call.stream,
             patient=request.patient,
-            identifiers=call.session.count,
+            identifiers=call.session.count or (request.policy.phi in _UNSEEN),
         )
         if refused is None:
             call.cache_key = cache.key(asked_of(request, call.targets[0].model))
@@ -340,7 +347,14 @@ class Gateway:
             at=self._clock(),
             run=request.run,
             app=request.app,
-            facts={"call": request.id, "route": observed.route, "status": error.status, "error": type(error).__name__},
+            actor=request.key,
+            facts={
+                "call": request.id,
+                "route": observed.route,
+                "status": error.status,
+                "error": type(error).__name__,
+                **asker(request, self._ledger),
+            },
         )
 
     # ---- the way to the model
@@ -419,31 +433,52 @@ class Gateway:
             facts: dict[str, Fact] = {
                 "call": request.id,
                 "provider": provider.name,
-                "model": target.model,
+                "model": target.model or provider.model,
+                "target": f"{target.provider}/{target.model or provider.model}@{target.region}"[:MAX_TEXT],
+                **asker(request, self._ledger),
+                "surrogates": call.session.count,
                 "input_tokens": usage.input_tokens,
                 "output_tokens": usage.output_tokens,
                 "cost_usd": usage.cost_usd,
             }
-            if request.site is not None:
-                facts["site"] = request.site
             if budgets is not None:
                 facts["holder"] = budgets.holder
             await self._ledger.append_async(
-                "model_shadow", at=self._clock(), run=request.run, app=request.app, facts=facts
+                "model_shadow", at=self._clock(), run=request.run, app=request.app, actor=request.key, facts=facts
             )
 
         self.parts.shadows.offer(copy)
 
     # ---- the record
 
+    async def _start(self, frame: "_Frame") -> None:
+        """While the ledger could not be written, a whole call, too, is on record before it leaves: what cannot be
+        recorded goes to nobody. Else its one record is that of its end."""
+        if self._unwritten:
+            await self.append("model_stream_started", frame.call, **frame.reserved)
+
     async def append(self, kind: str, call: Call, **more: Fact) -> None:
         """Record a call as it is now; durable when this returns."""
+        try:
+            await self._append(kind, call, more)
+        except LedgerError as error:
+            if not self._unwritten:
+                log.warning("the audit ledger cannot be written, calls are refused: %s", error)
+            self._unwritten = True
+            raise
+        if self._unwritten:
+            log.warning("the audit ledger is written again")
+        self._unwritten = False
+
+    async def _append(self, kind: str, call: Call, more: Mapping[str, Fact]) -> None:
         facts = call.facts(self._ledger)
         if self.parts.budgets is not None:
             facts["holder"] = self.parts.budgets.holder
         facts.update(more)
         request = call.request
-        await self._ledger.append_async(kind, at=self._clock(), run=request.run, app=request.app, facts=trusted(facts))
+        await self._ledger.append_async(
+            kind, at=self._clock(), run=request.run, app=request.app, actor=request.key, facts=trusted(facts)
+        )
 
     def later(self, call: Call) -> None:
         """Record a call whose caller is gone: its task is being cancelled and may not wait."""

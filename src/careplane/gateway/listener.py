@@ -24,6 +24,7 @@ MAX_HEAD = 32 * 1024
 MAX_HEADERS = 100
 REQUEST_SECONDS = 30.0
 IDLE_SECONDS = 75.0
+LINGER_SECONDS = 5.0
 HIGH_WATER = 64 * 1024
 log = logging.getLogger("careplane.gateway")
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -56,6 +57,7 @@ class Listener(asyncio.Protocol):
         self.path = ""
         self._headers: dict[str, str] = {}
         self.body = b""
+        self.too_large = False
         self._pieces: list[bytes] = []
         self._head_size = 0
         self._size = 0
@@ -94,6 +96,8 @@ class Listener(asyncio.Protocol):
             self._drained.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        if self.too_large:  # unread: what was sent before the reply came must not reset the connection
+            return
         if self._task is not None:  # pipelined: it waits, and the client with it
             self._waiting.append(data)
             if self._transport is not None:
@@ -116,7 +120,7 @@ class Listener(asyncio.Protocol):
             self._refused = self._refused or 431
         if self._refused:
             self._turn_away(self._refused)
-        elif self._whole:
+        elif self._whole or self.too_large:
             self._due = float("inf")
             self._task = self._loop.create_task(self._handler(self))
             self._task.add_done_callback(self._served)
@@ -155,20 +159,28 @@ class Listener(asyncio.Protocol):
         if coding is not None and ("content-length" in headers or coding.lower() != "chunked"):
             self._refused = 400
         elif "content-length" in headers and int(headers["content-length"]) > MAX_BODY:
-            self._refused = 413
+            self._turn_down()
         elif headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
             self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > MAX_BODY:
-            self._refused = self._refused or 413
+            self._turn_down()
         elif not self._refused:
             self._pieces.append(body)
 
     def on_message_complete(self) -> None:
         self._whole = True
+        if self.too_large:
+            return
         self.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+
+    def _turn_down(self) -> None:
+        """The body is too large: the handler says so, in the words of the API, and nothing more is read of it."""
+        self.too_large = True
+        self._keep = False
         self._pieces = []
 
     # ---- serving
@@ -187,6 +199,9 @@ class Listener(asyncio.Protocol):
             else:
                 self._keep = False
                 self._write_whole(500, _FAULT)
+        if self.too_large:
+            self._linger()
+            return
         if not self._keep or self._closing:
             self._transport.close()
             return
@@ -251,10 +266,11 @@ class Listener(asyncio.Protocol):
         if self._task is None and self._transport is not None:
             self._transport.close()
 
-    def abort(self) -> None:
-        """Close now; the exchange under way is cancelled."""
+    def abort(self) -> "asyncio.Task[None] | None":
+        """Close now; the exchange under way, which is returned, is cancelled."""
         if self._transport is not None:
             self._transport.abort()
+        return self._task
 
     def _turn_away(self, status: int) -> None:
         """Answer what cannot be served, and close: what follows on the connection cannot be trusted."""
@@ -265,6 +281,12 @@ class Listener(asyncio.Protocol):
         self._write_whole(status, body.encode())
         if self._transport is not None:
             self._transport.close()
+
+    def _linger(self) -> None:
+        """Let a client that is still sending read its reply first; then close."""
+        if self._transport is not None:
+            self._transport.write_eof()
+            self._wait(LINGER_SECONDS)
 
     def _wait(self, seconds: float) -> None:
         """Wait no longer than this. A timer that runs already looks again when it fires: most never have to."""
@@ -279,7 +301,7 @@ class Listener(asyncio.Protocol):
         if now < self._due:
             self._timer = self._loop.call_at(min(self._due, now + IDLE_SECONDS), self._late)
             return
-        if self._head_size and not self._whole:
+        if self._head_size and not self._whole and not self.too_large:
             self._turn_away(408)
         elif self._transport is not None:
             self._transport.close()

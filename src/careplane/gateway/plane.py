@@ -33,9 +33,11 @@ from careplane.errors import (
     CareplaneError,
     ChartError,
     InputError,
+    LedgerError,
     LimitReached,
     NotFound,
     Refused,
+    StoreError,
     UpstreamBusy,
     UpstreamRejected,
 )
@@ -97,6 +99,7 @@ class DataPlane:
         caller: Caller | None = None
         try:
             caller = await self._caller(exchange)
+            self.standing.check(caller)
             asked = await _read(dialect.read, exchange)
             request = _chat_request(f"{dialect.prefix}{_ident()}", caller, asked, self._aliases, len(exchange.body))
         except CareplaneError as error:
@@ -135,6 +138,7 @@ class DataPlane:
         caller: Caller | None = None
         try:
             caller = await self._caller(exchange)
+            self.standing.check(caller)
             asked = await _read(embeddings.read, exchange)
             request = _request(
                 f"embd-{_ident()}", caller, asked.model, {}, asked.options, self._aliases, len(exchange.body)
@@ -158,15 +162,17 @@ class DataPlane:
         if exchange.path == "/health":
             await exchange.reply(200, _JSON, b'{"status":"ok"}')
             return
+        caller: Caller | None = None
         try:
             if exchange.path == "/metrics":
                 self._check_operator(exchange)
                 await exchange.reply(200, {"content-type": METRICS_TYPE}, self.gateway.parts.telemetry.page())
                 return
             caller = await self._caller(exchange)
+            self.standing.check(caller)
             body = self._model_page(exchange.path, caller)
         except CareplaneError as error:
-            await self._refuse(exchange, CHAT, error, None)
+            await self._refuse(exchange, CHAT, error, caller)
             return
         await exchange.reply(200, _JSON, body)
 
@@ -228,7 +234,7 @@ async def _read(read: Callable[[bytes], _Asked], exchange: Exchange) -> _Asked:
 
 
 def _body(exchange: Exchange) -> bytes:
-    if len(exchange.body) > MAX_BODY:
+    if exchange.too_large:
         raise TooLarge(f"the body is larger than {MAX_BODY // (1024 * 1024)} MiB")
     return exchange.body
 
@@ -289,6 +295,13 @@ _CODES = {
 }
 
 
+_OURS = {
+    LedgerError: "The audit record could not be made durable, so there is no reply. Tell the operator.",
+    StoreError: "The database of the gateway does not answer, so nothing runs. Tell the operator.",
+}
+"""What a client is told instead of an error that names files or hosts of ours; those are for the operator."""
+
+
 def problem(error: CareplaneError) -> Problem:
     """An error as a client of an API is to see it: our own words, never an upstream's."""
     param = error.field if isinstance(error, InputError) else None
@@ -306,7 +319,8 @@ def problem(error: CareplaneError) -> Problem:
         code, again = "upstream_busy", error.retry_after or _AGAIN_SECONDS
     elif status >= 500:
         code, again = _snake(type(error).__name__), _AGAIN_SECONDS
-    return Problem(status=status, code=code, message=str(error), param=param, retry_after=again)
+    told = next((words for kind, words in _OURS.items() if isinstance(error, kind)), None) or str(error)
+    return Problem(status=status, code=code, message=told, param=param, retry_after=again)
 
 
 def _snake(name: str) -> str:

@@ -76,11 +76,11 @@ class Standing:
         self.stops.close()
 
     async def caller(self, key: str) -> Caller:
-        """The app whose key this is.
+        """The app whose key this is; :meth:`check` says whether it is stopped.
 
         Raises:
             Unauthorised: the key is unknown or revoked.
-            Refused: the app may not run now; the reasons say why.
+            Refused: the app is not entitled now; the reasons say why.
             StoreError: it cannot be known, because the store has not answered for too long.
         """
         digest = hashlib.sha256(key.encode("utf-8", "replace")).digest()
@@ -96,9 +96,16 @@ class Standing:
         if known.error is not None:
             raise known.error
         assert known.caller is not None  # noqa: S101 - one of the two is always there
-        entitled = known.caller.entitled
-        self.stops.check(entitled.app, known.caller.site, entitled.version)
         return known.caller
+
+    def check(self, caller: Caller) -> None:
+        """Whether a caller is stopped, or its site is.
+
+        Raises:
+            Refused: it is.
+            StoreError: it cannot be known.
+        """
+        self.stops.check(caller.entitled.app, caller.site, caller.entitled.version)
 
     async def _refresh(self, digest: bytes, old: _Known) -> None:
         try:
@@ -186,8 +193,10 @@ class Stops:
         return None
 
     def enter(self, call: ActiveCall) -> None:
-        """A call begins; :meth:`leave` ends it."""
-        self._active.add(call)
+        """A call begins; :meth:`leave` ends it. One that was stopped since it was let in is cut at once."""
+        self._active.add(call)  # first: a stop that is read meanwhile finds it here, or is found here
+        if self._held and (why := self._why(call.app, call.site, call.version)):
+            call.halt(why)
 
     def leave(self, call: ActiveCall) -> None:
         """A call is over."""

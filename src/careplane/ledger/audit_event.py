@@ -17,8 +17,10 @@ KINDS = "urn:careplane:ledger:kind"
 PSEUDONYMS = "urn:careplane:ledger:pseudonym"
 APPS = "urn:careplane:app"
 RUNS = "urn:careplane:run"
+KEYS = "urn:careplane:key"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _TERMS = "http://terminology.hl7.org/CodeSystem/"
+_KEY = "key-"
 _REMEMBERED = 100_000
 
 
@@ -140,7 +142,7 @@ def _profile(pattern: _Pattern, patient: str | None, outcome: str) -> str:
 
 
 def _agents(record: LedgerRecord, pattern: _Pattern, person: str | None, site: str) -> Iterator[JSON]:
-    other = _text(record, "provider") or _text(record, "route")
+    other = _text(record, "target") or _text(record, "provider") or _text(record, "route")
     app: JSON = {"identifier": {"system": APPS, "value": record.app}} if record.app else {"display": "console"}
     if pattern is _EXPORT:
         yield _system("110153", "Source Role ID", _observer(site), site)
@@ -151,7 +153,14 @@ def _agents(record: LedgerRecord, pattern: _Pattern, person: str | None, site: s
     else:
         yield _system("110153", "Source Role ID", app, record.app or "console")
         yield _system("110152", "Destination Role ID", _observer(site), site)
-    if person:
+    if person and person.startswith(_KEY):
+        kind = _coding(_DCM, "110150", "Application")
+        yield {
+            "type": {"coding": [kind]},
+            "who": {"identifier": {"system": KEYS, "value": person}},
+            "requestor": True,
+        }
+    elif person:
         role = {"R": ("IRCP", "information recipient"), "C": ("AUT", "author")}.get(pattern.action)
         kind = (
             _coding(_TERMS + "v3-ParticipationType", *role)

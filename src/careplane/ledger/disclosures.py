@@ -61,13 +61,19 @@ def _disclosure(record: LedgerRecord, patient: str | None) -> Disclosure:
         seq=record.seq,
         at=record.at,
         patient=patient,
-        recipient=_joined(record, ("provider", "model", "route"), "/") or "unknown",
+        recipient=_recipient(record),
         what=_what(record),
         policy=str(record.facts.get("policy") or ""),
         purpose=str(record.facts.get("purpose") or f"use of {record.app or 'an unnamed app'}"),
         app=record.app,
         run=record.run,
     )
+
+
+def _recipient(record: LedgerRecord) -> str:
+    """Where the text went: the targets asked, ``provider/model@region``; what older records say instead."""
+    asked = record.facts.get("tried") or record.facts.get("target")
+    return str(asked) if asked else _joined(record, ("provider", "model", "route"), "/") or "unknown"
 
 
 def _what(record: LedgerRecord) -> str:

@@ -33,6 +33,8 @@ from careplane.store import Store, open_store
 
 GRACE_SECONDS = 20.0
 """How long calls under way may go on after the end was asked for."""
+CUT_SECONDS = 5.0
+"""How long those that were cut then may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ async def _serve(opened: Plane) -> None:
     until = loop.time() + GRACE_SECONDS
     while connections and loop.time() < until:
         await asyncio.sleep(0.05)
-    for connection in list(connections):
-        connection.abort()
+    cut = [task for connection in list(connections) if (task := connection.abort()) is not None]
+    if cut:  # each leaves its record, which the gateway waits for
+        await asyncio.wait(cut, timeout=CUT_SECONDS)
     await opened.plane.gateway.aclose()
