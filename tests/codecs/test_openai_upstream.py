@@ -141,6 +141,9 @@ def test_any_pieces_give_the_same_chunks(at: list[int]) -> None:
     assert fed(*(data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True))) == fed(data)
 
 
-def test_a_negative_count_is_refused() -> None:
-    with pytest.raises(ValueError, match="negative"):
-        fed(b'data: {"choices": [], "usage": {"prompt_tokens": -7, "completion_tokens": 2}}\n\n')
+@pytest.mark.parametrize("count", ["-7", "1152921504606846976", "1e300"])
+def test_a_count_that_no_model_can_reach_is_refused(count: str) -> None:
+    """It would empty a budget, and neither a record of the ledger nor a reply can hold it exactly."""
+    usage = f'{{"prompt_tokens": {count}, "completion_tokens": 2}}'.encode()
+    with pytest.raises(ValueError, match="number of tokens"):
+        fed(b'data: {"choices": [], "usage": ' + usage + b"}\n\n")

@@ -13,7 +13,7 @@ ALIVE = b": keep-alive\n\n"
 class Recorded:
     """An exchange that keeps what is written, and takes as long for it as ``slow`` says."""
 
-    method, path, body = "POST", "/", b""
+    method, path, body, too_large = "POST", "/", b"", False
     headers: Mapping[str, str] = {}
 
     def __init__(self, slow: float = 0.0) -> None:

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+MOST = 10**9
+"""More than any model reads or writes: what an endpoint counts beyond it would empty a budget and break records."""
+
 
 def tokens(value: Any) -> int:
-    """A count, 0 or more: what goes into bills and budgets is not negative, whatever an endpoint says.
+    """A count from 0 to :data:`MOST`: it goes into bills, budgets and records, whatever an endpoint says.
 
     Raises:
         ValueError: not such a number.
     """
     count = int(value)
-    if count < 0:
-        raise ValueError("a negative number of tokens")
+    if not 0 <= count <= MOST:
+        raise ValueError("not a number of tokens")
     return count
