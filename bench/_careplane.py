@@ -13,7 +13,7 @@ KEY = "cp-bench-7d0f5b1c9e6a4832b1d4c8e2f6a09357"
 RECORDED = re.compile(rb'"call": ?"([^"]+)"')
 REQUEST_ID = re.compile(rb"\r\nx-request-id: *(\S+)", re.IGNORECASE)
 SHIELD_OFF = 'phi = "identifiable"'
-EVERYTHING = 'phi = "deidentified"\nsurrogates = "realistic"\ninjection = "flag"\ntools = []\nlinks = []'
+EVERYTHING = 'phi = "deidentified"\ninjection = "flag"\ntools = []\nlinks = []'
 ROOM = (
     '\n[limits."app:bench"]\nconcurrent = 4096\nrequests_per_minute = 100000000\ntokens_per_minute = 1000000000\n'
     '\n[budgets."app:bench"]\nday = 10000000\nmonth = 100000000\n'

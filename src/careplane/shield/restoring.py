@@ -141,7 +141,12 @@ class Found:
 
 @lru_cache(maxsize=64)
 def _automaton(needles: tuple[str, ...]) -> Any:
-    return ahocorasick_rs.AhoCorasick(needles, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest)
+    # made for one reply and used once or twice: what is quick to build wins over what is quick to run
+    return ahocorasick_rs.AhoCorasick(
+        needles,
+        matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
+        implementation=ahocorasick_rs.Implementation.ContiguousNFA,
+    )
 
 
 class Aliases:
