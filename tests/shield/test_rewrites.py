@@ -86,7 +86,7 @@ BRACKETED: Mapping[str, Rewrite] = {
     "spaced digits, stripped": lambda text: (
         f"{_core(text).partition('-')[0]} {' '.join(_core(text).partition('-')[2])}"
     ),
-    "element": lambda text: "<{0}>{1}</{0}>".format(*_core(text).split("-", 1)),
+    "element": lambda text: "<{0}>{2}</{0}>".format(*_core(text).partition("-")),
     "empty element": lambda text: f"<{_core(text)}/>",
     "word break": lambda text: _core(text).replace("-", "-<wbr>", 1),
     "quoted line": lambda text: _core(text).replace("-", "-\n> ", 1),
