@@ -204,6 +204,48 @@ def test_people_and_places_that_references_name() -> None:
     assert found(text, chart, tagger=False) == ["lindqvist", "ashford heights", "tobias okafor", "b. ibsen"]
 
 
+@pytest.mark.parametrize(
+    ("given", "family", "text", "expected"),
+    [
+        (
+            "Anh",
+            "\u0110\u1ed7",
+            "\u0110\u1ed7 was seen; do rest. Saw \u0111\u1ed7's son.",
+            ["\u0110\u1ed7", "\u0111\u1ed7"],
+        ),
+        ("Ed", "Ng", "NG tube in the ED; then Ng's son came with Ed.", ["Ng", "Ed"]),
+        ("So", "Do", "So was it; no DO exam; do this. Do not drive. Mr. Do agreed.", ["Do"]),
+        ("Wei", "He", "He was seen. Then he saw Dr. He again.", ["He"]),
+        ("Will", "Ng", "pt will says ok; pt will return. pt ng reports pain, ng tube out", ["will", "ng"]),
+        ("Xi", "O", "Mr. O agreed; 5 U of O negative", ["O"]),
+    ],
+)
+def test_names_of_one_or_two_letters(given: str, family: str, text: str, expected: list[str]) -> None:
+    chart = [{"resourceType": "Patient", "name": [{"family": family, "given": [given]}]}]
+    assert found(text, chart, tagger=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Vehicle plate BHT-4471 was seen", ["BHT-4471"]),
+        ("Accession S23-69692, claim # CLM88213", ["S23-69692", "CLM88213"]),
+        ("Accession: 22-0098123", ["22-0098123"]),
+        ("Her aunt died at 97; he lived to be old; she is 93.", ["97", "93"]),
+        ("SpO2 is 93; he is 98 kg; died at 62", []),
+        ("a ninety-two year old woman", ["ninety-two"]),
+        ("Sat 3/4 and the week of 3/14, not 3/4 strength", ["3/4", "3/14"]),
+        (
+            "Neighbor Genevieve Tollman drove; social worker Imani Whitlock called",
+            ["Genevieve Tollman", "Imani Whitlock"],
+        ),
+        ("Mother Denies pain. Attn Radiology. Wife Will call. Interpreter Used.", []),
+    ],
+)
+def test_patterns_without_a_chart(text: str, expected: list[str]) -> None:
+    assert found(text, tagger=False) == expected
+
+
 @pytest.mark.parametrize("slip", ["marquis", "marqez", "marrquez", "marquwez", "mqrquez"])
 def test_one_slip(slip: str) -> None:
     assert one_slip(slip, "marquez") is (slip != "marquis")

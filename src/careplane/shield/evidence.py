@@ -2,7 +2,7 @@
 
 import re
 
-from careplane.shield.vocabulary import Word, vocabulary
+from careplane.shield.vocabulary import EVERYDAY, Word, vocabulary
 
 _BEFORE = re.compile(
     r"(?:^|[^a-z])(?:m(?:r|rs|s|x|iss|ister|isses)|drs?|doctor|prof|professor|nurse|hi|hey|hello|dear|thanks"
@@ -36,6 +36,10 @@ def meant_as_name(key: str, text: str, start: int, end: int) -> bool:
         return _INITIALS.fullmatch(text[start:end]) is not None
     if " " in key:
         return _words_together(key, text[start:end])
+    if _PATIENT_BEFORE.search(text[max(0, start - 12) : start]) and _DOES.match(text, end):
+        return True  # pt will says
+    if len(key) == 2:
+        return _two_letters(key, text, start, end)
     flags = vocabulary().get(key, 0)
     if key in _NAMES_FIRST or (flags & Word.FIRST and not flags & Word.FREQUENT):
         return True
@@ -44,6 +48,30 @@ def meant_as_name(key: str, text: str, start: int, end: int) -> bool:
     if _BEFORE.search(text[max(0, start - 24) : start]):
         return True
     return _written_as_name(key, text, start, end, often=flags & Word.FREQUENT > 0)
+
+
+_PRONOUNS = frozenset({"he", "me", "we", "my", "it", "us", "am", "so", "no", "as"})
+"""And other words that begin sentences: names after a title only."""
+_PATIENT_BEFORE = re.compile(r"(?i)(?:^|[^a-z])(?:pt|patient):? $")
+_DOES = re.compile(r",? (?:says|reports|states|denies|presents|complains|c/o|asks|wants|feels|is|was|has)\b")
+_SAID_OF_A_PERSON = re.compile(
+    r"['\u2019]s\b| (?:is|was|has|had|reports?|states?|denies|presents?|presented|came|says?|said|called)\b"
+)
+
+
+def _two_letters(key: str, text: str, start: int, end: int) -> bool:
+    """Whether a name of two letters is meant: capitals are rather an abbreviation (``NG``, ``ED``)."""
+    written = text[start:end]
+    if any(char.isalpha() and not char.isascii() for char in written) or _BEFORE.search(
+        text[max(0, start - 24) : start]
+    ):
+        return True
+    if not written.istitle() or key in _PRONOUNS:
+        return False
+    before = text[max(0, start - 4) : start].rstrip(" ")
+    if not vocabulary().get(key, 0) & EVERYDAY or (before and before[-1] not in _STARTS):
+        return True
+    return _SAID_OF_A_PERSON.match(text, end) is not None
 
 
 def _written_as_name(key: str, text: str, start: int, end: int, *, often: bool) -> bool:

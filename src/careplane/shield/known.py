@@ -207,7 +207,7 @@ def _telling(key: str, category: Category) -> bool:
         return len(key) >= 2
     size = len(key.replace(" ", ""))
     if category == "NAME":
-        return size >= 3 or (size == 2 and " " in key)
+        return size >= 2
     return size >= 3 and (size >= 8 or key not in everyday_words())
 
 

@@ -47,6 +47,18 @@ def on_the_lists(words: str, _folded: Folded, _at: int) -> int:
     return 0 if words[0].isupper() or not flags & EVERYDAY else -1
 
 
+def likely_name(words: str, _folded: Folded, _at: int) -> int:
+    """A name of the lists, a capitalised word of no list, or several words, of which none is an everyday word."""
+    flags = [vocabulary().get(word.lower().strip(".'"), 0) for word in words.split()]
+    if words.split()[0].lower() in _NEVER or (flags[0] & EVERYDAY and not flags[0] & NAME):
+        return -1
+    if flags[0] & NAME and not flags[0] & EVERYDAY:
+        return 0
+    if len(flags) == 1:
+        return 0 if not flags[0] and words.istitle() and len(words) > 3 else -1
+    return -1 if flags[-1] & EVERYDAY else 0
+
+
 def town(words: str, _folded: Folded, _at: int) -> int:
     return -1 if words.endswith((" MD", " DO", " PA", ",MD")) else 0
 

@@ -27,6 +27,7 @@ _FULL_NAME = rf"{_CAPITAL}(?:[ ](?:[A-Z]\.?[ ])?{_PARTICLE}{_CAPITAL}){{0,2}}(?:
 _FACILITY = r"(?:Hospitals?|Clinics?|Medical Cent(?:er|re)|Health Cent(?:er|re)|Cancer Cent(?:er|re)|Medical Group|Surgery Center|Nursing Home|Hospice|Infirmary|Sanatorium|Urgent Care|Healthcare|Health System|Health|Surgical Associates|Family Practice|Senior (?:Living|Center)|Rehabilitation Center|Rehab Center|Health Network|Medical Associates|Physicians|Pharmacy|Medical College|Dialysis Center)"
 _STATE = r"(?:AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC)"
 _KIN = r"(?:wife|husband|spouse|partner|daughter|son|mother|father|mom|mum|dad|sister|brother|aunt|uncle|niece|nephew|cousin|friend|neighbor|caregiver|grandmother|grandfather|grandson|granddaughter|stepmother|stepfather|fiancee?|girlfriend|boyfriend|roommate|guardian)"
+_HELPER = r"(?:social worker|case manager|care manager|interpreter|translator|home health aide|employer|landlord|pastor|chaplain|attorney|coworker)"
 _TITLE = r"(?:Dr|Doctor|Mr|Mrs|Ms|Miss|Mx|Nurse|Prof|Professor|Dra|Sra|Sr|Rev|Father|Officer|Judge|Sgt|Capt)"
 _DEGREE = r"(?:M\.?D|D\.?O|R\.?N|N\.?P|PA-C|PA|Ph\.?D|LCSW|PharmD|DDS|DPM|OD|CRNA|CNM|FNP|APRN|DNP|LPN|MSW|DPT|PT|OT)\b"
 _NO = r"(?:\s?(?:is|was|are|shows?|number|numbers|num|nbr|no\.?|id|ids|identifier|code|ending in|ref|#))*[\s:#=.(]*"
@@ -60,13 +61,16 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("DATE", rf"(?i)\b({_LONG_MONTH} (?:the )?{_ORDINAL}|(?:the )?{_ORDINAL} (?:day )?of {_LONG_MONTH})\b", None),
     ("DATE", rf"(?i)\b({_D} de {_SPANISH_MONTH}(?: del? {_YEAR})?)\b", None),
     ("DATE", rf"\b({_M}/{_YEAR})\b", None),
-    ("DATE", rf"(?i)\b(?:on|since|until|till|by|dated?|seen|born|dob|dos|visit(?:ed)?|admitted|discharged|scheduled for|appointment|appt|called|between|through|thru|due|effective|starting|signed|updated|taken|drawn|collected|performed|received|refilled|last|next)[ :]+({_M}/{_D}|{_M}-{_D})(?:[\s.,;:)?]|$)", None),
+    ("DATE", rf"(?i)\b(?:on|since|until|till|by|dated?|seen|born|dob|dos|visit(?:ed)?|admitted|discharged|scheduled for|appointment|appt|called|between|through|thru|due|effective|starting|signed|updated|taken|drawn|collected|performed|received|refilled|last|next|week of|{_WEEKDAY})[ :]+({_M}/{_D}|{_M}-{_D})(?:[\s.,;:)?]|$)", None),
     ("DATE", rf"\b{_M}/{_D} ?(?:and|to|-|through|thru) ?({_M}/{_D})(?:[\s.,;:)?]|$)", None),
     ("DATE", rf"(?i)\b((?:last|this past|this coming|next|previous) (?:{_LONG_MONTH}|mon|monday|tuesday|wednesday|thursday|friday|saturday|sunday))\b", None),
     ("DATE", r"\b((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))\b", None),
     ("DATE", rf"(?i)\b(?:dob|date of birth|born(?: on)?|birth ?date|d\.o\.b\.)[ :]+({_M}[ ./-]{_D}[ ./-]\d{{2,4}}|\d{{6,8}})\b", None),
     ("AGE", r"(?i)\b((?:9\d|1[0-2]\d)) ?-? ?(?:years?|yrs?|y/o|yo|y\.o|y)\b", None),
     ("AGE", r"(?i)\b(?:age|aged|ages)[ :]+(?:of )?((?:9\d|1[0-2]\d))\b", None),
+    ("AGE", r"(?i)\b(?:died|dead|deceased|passed(?: away)?|lived|living)(?: (?:at|to|until|aged?|the|of))+ ((?:9\d|1[0-2]\d))(?:[\s.,;:)]|$)", None),
+    ("AGE", r"(?i)\b(?:he|she|patient|pt|who)(?: is|'s)(?: now)? ((?:9\d|1[0-2]\d))(?:[.,;)](?:\s|$)|$)", None),
+    ("AGE", r"(?i)\b((?:ninety|(?:one |a )?hundred)(?:[ -](?:and )?(?:one|two|three|four|five|six|seven|eight|nine|ten))?)[ -]years?\b", None),
     ("STREET", rf"\b(\d{{1,6}}[A-Za-z]? (?:[NSEW]{{1,2}}\.? )?(?:[A-Z0-9][A-Za-z0-9.'-]* ){{1,4}}{_STREET}\b\.?{_UNIT})", None),
     ("STREET", rf"(?i)\b(\d{{1,6}} (?:[a-z0-9'-]+ ){{1,3}}{_LONG_STREET}\b{_UNIT})", None),
     ("STREET", r"(?i)\b(p\.?\s?o\.? box \d+)\b", None),
@@ -85,9 +89,10 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("LICENSE", r"\b([ABCDEFGHJKLMPRSTUX][A-Z9]\d{7})\b", None),
     ("DEVICE", rf"(?i)\b(?:serial|device|pacemaker|icd|implant|pump|lot|imei|udi|model|s/n|sn){_NO}{_VALUE}\b", check.digits(4)),
     ("DEVICE", r"\b((?:SN|LOT|PM|UDI|IMEI)[-:#]?[A-Z0-9]*\d{4}[A-Z0-9]*)\b", None),
-    ("VEHICLE", rf"(?i)\b(?:vin|(?:licen[cs]e )?plate|vehicle|tag)\b{_NO}([a-z0-9]{{1,4}}[- ]?[a-z0-9]{{2,5}}(?:[- ][a-z0-9]{{1,4}})?|[a-z0-9]{{17}})\b", check.digits(2)),
+    ("VEHICLE", rf"(?i)\b(?:vin|(?:vehicle )?(?:licen[cs]e |registration )?plates?|vehicle|tag)\b{_NO}([a-z0-9]{{1,4}}[- ]?[a-z0-9]{{2,5}}(?:[- ][a-z]{{0,3}}\d[a-z0-9]{{0,3}})?|[a-z0-9]{{17}})\b", check.digits(2)),
     ("VEHICLE", r"\b([A-HJ-NPR-Z0-9]{17})\b", check.vin),
     ("OTHERID", rf"(?i)\b(?:case|site|study|subject|specimen|accession|encounter|visit|order|requisition|ref(?:erence)?|rx|prescription|ticket|badge|employee|student|user|confirmation|sample|participant|enrollment|device user|file|tracking)(?: ?(?:id|number|no\.?|#))(?: is)?[\s:#=.]*{_VALUE}\b", check.digits(3)),
+    ("OTHERID", rf"(?i)\b(?:accession|claim|specimen|requisition|confirmation)[\s:#=.]+{_VALUE}\b", check.digits(4)),
     ("OTHERID", r"(?i)\b((?:case|site|accession) ?(?:id|no\.?|#)[\s:#]*[a-z0-9-]*\d[a-z0-9-]*)\b", check.digits(3)),
     ("OTHERID", rf"(?i)\b(?:id|ids|identifier)(?: ?(?:number|no\.?|is|#))*[\s:#=]+{_VALUE}\b", check.digits(4)),
     ("OTHERID", r"\b([A-Z]{1,5}-\d{5,}[A-Z]{0,2}|[A-Z]{2,4}\d{6,}|#[A-Z0-9-]*\d{4,}[A-Z0-9-]*)\b", check.no_registry),
@@ -95,8 +100,12 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("NAME", rf"\b(?i:{_TITLE})\.?\s({_FULL_NAME})", check.in_title),
     ("NAME", rf"\b{_TITLE}\.?\s([A-Z]{{2,}}(?:[ -][A-Z]{{2,}})?)\b", None),
     ("NAME", rf"\b{_TITLE}\.? ([A-Z]\.(?: ?[A-Z]\.)?)(?:[^A-Za-z]|$)", None),
+    ("NAME", r"\b(?i:dr|mr|mrs|ms|miss|mx)\.? ([A-HJ-Z])(?:[^A-Za-z.&/-]|$)", None),
+    ("NAME", r"\b(?i:(?:pt|patient)(?: name)?|name|attending|provider|physician|surgeon): {0,4}([A-Z][A-Z'-]+(?:, [A-Z][A-Z'-]+)?)\b", check.likely_name),
     ("NAME", r"\b(?:dr|mr|mrs|ms|miss|doctor|nurse|mister|misses|prof)\.?\s([a-z]+(?:['-][a-z]+)?)\b", check.in_title),
     ("NAME", rf"\b(?i:my|his|her|their|patient's|the) {_KIN}(?:'s name is|, named| named| is|,)? ({_FULL_NAME})", check.in_title),
+    ("NAME", rf"\b(?i:{_KIN}|{_HELPER})(?:,|:)? ({_FULL_NAME})", check.likely_name),
+    ("NAME", rf"\b(?i:attn|attention|cc)[:.]? ({_FULL_NAME})", check.likely_name),
     ("NAME", rf"(?i)\b(?:my|his|her|their|patient's) {_KIN},? ([a-z]{{3,}})\b", check.on_the_lists),
     ("NAME", rf"\b(?i:name is|name's|me llamo|mi nombre es|se llama|goes by) ({_FULL_NAME})", check.in_title),
     ("NAME", rf"\b(?i:this is|i am|i'm|named|called|known as|a\.?k\.?a\.?) ({_FULL_NAME})", check.on_the_lists),
