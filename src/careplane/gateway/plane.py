@@ -61,6 +61,7 @@ _DIALECTS: Mapping[str, Dialect] = {
     "/v1/responses": RESPONSES,
     "/v1/messages": MESSAGES,
 }
+_NAMED = frozenset({*_DIALECTS, "/v1/embeddings", "/v1/models"})
 _OFFERED = "POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings and GET /v1/models"
 _AGAIN_SECONDS = 5.0
 _PROCESS = secrets.token_hex(8)
@@ -93,17 +94,16 @@ class DataPlane:
         elif exchange.method == "GET" and (exchange.path in _PAGES or exchange.path.startswith(_ONE_MODEL)):
             await self._get(exchange)
         else:
-            await self._refuse(exchange, dialect or CHAT, NotFound(f"There is nothing here, only {_OFFERED}."), None)
+            await self._refuse(exchange, dialect or CHAT, NotFound(f"There is nothing here, only {_OFFERED}."))
 
     async def _generate(self, exchange: Exchange, dialect: Dialect) -> None:
-        caller: Caller | None = None
         try:
             caller = await self._caller(exchange)
             self.standing.check(caller)
             asked = await _read(dialect.read, exchange)
             request = _chat_request(f"{dialect.prefix}{_ident()}", caller, asked, self._aliases, len(exchange.body))
         except CareplaneError as error:
-            await self._refuse(exchange, dialect, error, caller)
+            await self._refuse(exchange, dialect, error)
             return
         try:
             if asked.stream:
@@ -135,7 +135,6 @@ class DataPlane:
             await exchange.end()
 
     async def _embed(self, exchange: Exchange) -> None:
-        caller: Caller | None = None
         try:
             caller = await self._caller(exchange)
             self.standing.check(caller)
@@ -144,7 +143,7 @@ class DataPlane:
                 f"embd-{_ident()}", caller, asked.model, {}, asked.options, self._aliases, len(exchange.body)
             )
         except CareplaneError as error:
-            await self._refuse(exchange, CHAT, error, caller)
+            await self._refuse(exchange, CHAT, error)
             return
         try:
             vectors, usage = await self.gateway.embed(request, asked.inputs, asked.dimensions)
@@ -162,7 +161,6 @@ class DataPlane:
         if exchange.path == "/health":
             await exchange.reply(200, _JSON, b'{"status":"ok"}')
             return
-        caller: Caller | None = None
         try:
             if exchange.path == "/metrics":
                 self._check_operator(exchange)
@@ -172,7 +170,7 @@ class DataPlane:
             self.standing.check(caller)
             body = self._model_page(exchange.path, caller)
         except CareplaneError as error:
-            await self._refuse(exchange, CHAT, error, caller)
+            await self._refuse(exchange, CHAT, error)
             return
         await exchange.reply(200, _JSON, body)
 
@@ -194,22 +192,17 @@ class DataPlane:
             raise Unauthorised("Give a key of a registered app as 'Authorization: Bearer cp-...'.")
         return await self.standing.caller(key)
 
-    async def _refuse(self, exchange: Exchange, dialect: Dialect, error: CareplaneError, caller: Caller | None) -> None:
+    async def _refuse(self, exchange: Exchange, dialect: Dialect, error: CareplaneError) -> None:
         """Refuse what did not become a call, with an audit record of its own."""
         facts: dict[str, str | int | float | bool | None] = {
             "status": error.status,
             "error": type(error).__name__,
             "field": _field(error),
-            "path": exchange.path if exchange.path in _DIALECTS else "other",
+            "path": exchange.path if exchange.path in _NAMED else "other",
         }
+        app, key = self.standing.owner(_key(exchange.headers))
         try:
-            await self.ledger.append_async(
-                "request_refused",
-                at=self.clock(),
-                app=None if caller is None else caller.entitled.app,
-                actor=None if caller is None else caller.key,
-                facts=facts,
-            )
+            await self.ledger.append_async("request_refused", at=self.clock(), app=app, actor=key, facts=facts)
         except CareplaneError as failure:
             error = failure
         await self._fail(exchange, dialect, error)

@@ -2,8 +2,8 @@
 
 A call must not wait for the database, and a stop must hold within seconds on every worker. So each worker keeps what it
 last read: a key and its app's entitlement are read anew every second while they are in use (behind the calls, not
-before them), and a thread reads the kill switches twice a second and cuts the calls that they concern. What could not
-be read for :data:`STALE_SECONDS` counts for nothing: the answer is no (fail closed).
+before them; before the first call after a rest), and a thread reads the kill switches twice a second and cuts the calls
+that they concern. What could not be read for :data:`STALE_SECONDS` counts for nothing: the answer is no (fail closed).
 """
 
 import asyncio
@@ -49,12 +49,15 @@ Entitle = Callable[[str], Entitlement]
 
 @dataclass(slots=True)
 class _Known:
-    """What was last read about a key: the caller, or why it is none."""
+    """What was last read about a key: the caller, or why it is none. ``owner`` is the app and the id of the key,
+    also of one that may not call; ``tried`` is when it could not be read anew."""
 
     at: float
     caller: Caller | None = None
     error: CareplaneError | None = None
-    refreshing: bool = False
+    owner: tuple[str | None, str | None] = (None, None)
+    tried: float = 0.0
+    reading: asyncio.Task[None] | None = None
 
 
 class Standing:
@@ -64,7 +67,6 @@ class Standing:
         self._store = store
         self._entitle = entitle
         self._known: dict[bytes, _Known] = {}
-        self._refreshes: set[asyncio.Task[None]] = set()
         self.stops = Stops(store)
 
     def start(self) -> None:
@@ -83,20 +85,22 @@ class Standing:
             Refused: the app is not entitled now; the reasons say why.
             StoreError: it cannot be known, because the store has not answered for too long.
         """
-        digest = hashlib.sha256(key.encode("utf-8", "replace")).digest()
+        digest = _digest(key)
         known = self._known.get(digest)
         now = time.monotonic()
         if known is None or now - known.at > STALE_SECONDS or (known.caller is None and now - known.at > FRESH_SECONDS):
             known = await self._read(digest)
-        elif now - known.at > FRESH_SECONDS and not known.refreshing:
-            known.refreshing = True
-            task = asyncio.get_running_loop().create_task(self._refresh(digest, known))
-            self._refreshes.add(task)
-            task.add_done_callback(self._refreshes.discard)
+        elif (age := now - max(known.at, known.tried)) > FRESH_SECONDS:
+            known = await self._renewed(digest, known, age)
         if known.error is not None:
             raise known.error
         assert known.caller is not None  # noqa: S101 - one of the two is always there
         return known.caller
+
+    def owner(self, key: str) -> tuple[str | None, str | None]:
+        """The app and the id of a key that was asked for just now, for the record of a refusal; ``None`` if unknown."""
+        known = self._known.get(_digest(key))
+        return (None, None) if known is None else known.owner
 
     def check(self, caller: Caller) -> None:
         """Whether a caller is stopped, or its site is.
@@ -107,11 +111,25 @@ class Standing:
         """
         self.stops.check(caller.entitled.app, caller.site, caller.entitled.version)
 
+    async def _renewed(self, digest: bytes, known: _Known, age: float) -> _Known:
+        """Read a key anew: a busy one behind its calls. The first call after a rest waits for it, lest a revoked key
+        come through once more, but no longer than a second: then what is known holds until it is stale."""
+        if known.reading is None:
+            known.reading = asyncio.get_running_loop().create_task(self._refresh(digest, known))
+        if age <= 2 * FRESH_SECONDS:
+            return known
+        done, _ = await asyncio.wait({known.reading}, timeout=FRESH_SECONDS)
+        if not done:
+            known.tried = time.monotonic()
+        return self._known.get(digest, known)
+
     async def _refresh(self, digest: bytes, old: _Known) -> None:
         try:
             await self._read(digest)
-        except CareplaneError:  # the store does not answer: what is known holds until it is stale
-            old.refreshing = False
+        except CareplaneError:
+            old.tried = time.monotonic()
+        finally:
+            old.reading = None
 
     async def _read(self, digest: bytes) -> _Known:
         known = await anyio.to_thread.run_sync(self._look_up, digest)
@@ -130,8 +148,12 @@ class Standing:
         except StoreError:
             raise
         except CareplaneError as error:
-            return _Known(time.monotonic(), error=error)
-        return _Known(time.monotonic(), caller=Caller(entitled, row.id, row.site))
+            return _Known(time.monotonic(), error=error, owner=(row.app, row.id))
+        return _Known(time.monotonic(), caller=Caller(entitled, row.id, row.site), owner=(row.app, row.id))
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
 
 
 @dataclass(eq=False, slots=True)

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careplane import __version__, console, gateway
 from careplane.gateway.asgi import asgi
@@ -65,13 +66,23 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
     return Starlette(
         routes=[
             Mount("/v1", asgi(platform.plane.serve)),
-            Route("/metrics", asgi(platform.plane.serve), methods=["GET"]),
+            Route("/metrics", _Whole(asgi(platform.plane.serve)), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/events", events, methods=["POST"]),
             Mount("/", console.app(console_context(platform))),
         ],
         lifespan=lifespan,
     )
+
+
+class _Whole:
+    """An ASGI application at one path: a route takes a plain function for one that answers requests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 async def _health(_request: Request) -> JSONResponse:
