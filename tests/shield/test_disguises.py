@@ -235,3 +235,11 @@ def test_hiding_leaves_the_rest_of_the_text_alone() -> None:
         spans = Detector(known_identifiers(resources), tagger=False).find(text)
         outside = [text[span.start : span.end] for span in spans if span.start < 30 or span.end > 30 + len(hidden)]
         assert outside == [], kind
+
+
+def test_an_address_in_digits_for_letters_is_covered() -> None:
+    chart = [{"resourceType": "Patient", "telecom": [{"system": "email", "value": "tobias.lindqvist93@mail.example"}]}]
+    for hidden in ("t0b145.l1ndqv15t93@m41l.3x4mpl3", "r054.d3lg4d031@m41l.3x4mpl3"):
+        text = f"re: {hidden} today, 500 mg bid@8.30am"
+        spans = Detector(known_identifiers(chart), tagger=False).find(text)
+        assert [text[span.start : span.end] for span in spans] == [hidden]

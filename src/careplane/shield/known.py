@@ -154,21 +154,30 @@ class Known:
             self._looks = {part.translate(_LOOKS): part for part in self._parts if len(part) >= 4}
         return self._looks
 
+    def _read(self, text: str, start: int, end: int) -> list[tuple[int, int, str]]:
+        """The edits that make the words of a variant out of ``text[start:end]``; the sign of an address parts words."""
+        looks = self._look_alikes()
+        word = text[start:end].lower().strip("!|")
+        read = looks.get(word.translate(_LOOKS))
+        if read is None and "@" in word:
+            pieces = [piece.span() for piece in re.finditer(r"[^@]+", text[start:end])]
+            return [edit for first, last in pieces for edit in self._read(text, start + first, start + last)]
+        if read is None or read == word:
+            return []
+        initial = _DIGIT_INITIAL.search(text, max(0, start - 3), start)
+        before = [(*initial.span(1), initial[1].translate(_LOOKS).upper())] if initial else []
+        return [*before, (start, end, read.title())]
+
     def _disguised(self, folded: Folded) -> Iterator[Span]:
         """``J0hn Sm1th``, ``M@ria``: letters replaced by digits and signs that look like them, and the reverse.
 
         Each such word that is a word of a variant is read as that word, and the text is searched once more.
         """
-        looks, edits = self._look_alikes(), []
-        for found in _mixed_words().finditer(folded.octets):
-            start, end = found.span(1)
-            word = folded.plain[start:end].lower().strip("!|")
-            read = looks.get(word.translate(_LOOKS))
-            if read is not None and read != word:
-                initial = _DIGIT_INITIAL.search(folded.plain, max(0, start - 3), start)
-                if initial:
-                    edits.append((*initial.span(1), initial[1].translate(_LOOKS).upper()))
-                edits.append((start, end, read.title()))
+        edits = [
+            edit
+            for found in _mixed_words().finditer(folded.octets)
+            for edit in self._read(folded.plain, *found.span(1))
+        ]
         if edits:
             text, offsets = rewrite(folded.plain, edits)
             for span in self._exact(Folded(text)):

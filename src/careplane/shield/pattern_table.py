@@ -36,6 +36,7 @@ _TLD = r"(?:com|org|net|edu|gov|mil|io|co|us|uk|ca|de|fr|info|biz|health|me|app|
 
 PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("EMAIL", r"(?i)([a-z0-9][a-z0-9._%+'-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,})", None),
+    ("EMAIL", r"(?i)([a-z0-9._-]*[a-z][a-z0-9._-]*@[a-z0-9-]*[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z0-9]*[a-z][a-z0-9]+)", None),
     ("EMAIL", r"(?i)\b([a-z0-9._-]+\s?[\[({]\s?at\s?[\])}]\s?[a-z0-9-]+(?:\s?[\[({]\s?dot\s?[\])}]\s?|\.)[a-z]{2,})\b", None),
     ("EMAIL", rf"(?i)\b([a-z0-9]+(?: (?:dot|underscore|dash) [a-z0-9]+)* at [a-z0-9-]+(?: dot [a-z0-9]+)? dot {_TLD})\b", None),
     ("URL", r"(?i)((?:https?|ftp)://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]|\bwww\.[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[^\s<>\"')\]]*)?)", None),
