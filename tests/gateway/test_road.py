@@ -462,3 +462,16 @@ def test_a_budget_stops_and_is_told(tmp_path: Path, keeper: Keeper) -> None:
         complete(gateway, *(asked() for _ in range(5)))
     assert reached.value.code == "insufficient_quota"
     assert kinds(ledger)[-1] == "model_refused"
+
+
+def test_what_does_not_fit_into_a_model_goes_to_one_with_a_larger_window(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "ledger")
+    targets = (Target(provider="default", model="small", context_tokens=100), Target(provider="default", model="large"))
+    route = Route(alias="default", targets=targets[:1], fallbacks=targets[1:])
+
+    async def chat(_request: ChatRequest) -> AsyncIterator[Chunk]:
+        yield Chunk(text="reply", finish_reason="stop")
+
+    gateway = Gateway({"default": Provider("p", "m", chat)}, Routes((route,)), ledger, clock)
+    complete(gateway, asked("word " * 20), asked("word " * 200))
+    assert [record.facts["model"] for record in ledger.records(kind="model_call")] == ["small", "large"]

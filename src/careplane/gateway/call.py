@@ -13,7 +13,7 @@ from careplane.gateway.attempts import Attempt
 from careplane.gateway.budgets import Hold
 from careplane.gateway.cache import Asked as CacheAsked
 from careplane.gateway.limits import Permit
-from careplane.gateway.metering import Meter
+from careplane.gateway.metering import CHARACTERS_PER_TOKEN, Meter
 from careplane.gateway.replying import Returning
 from careplane.gateway.routing import Need, Route, Target
 from careplane.gateway.telemetry import Observed
@@ -185,6 +185,7 @@ def need_of(request: ModelRequest, *, embeddings: bool) -> Need:
         tools=bool(body.get("tools")),
         images=any(_holds_image(message) for message in body.get("messages", ())),
         embeddings=embeddings,
+        tokens=characters(body) // CHARACTERS_PER_TOKEN,
     )
 
 

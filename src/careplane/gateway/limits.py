@@ -93,7 +93,7 @@ class _WindowLease:
             what = "The limit is" if self.limit == 0 else f"This request counts {need}, the limit is"
             return LimitReached(
                 f"{what} {self.limit} {self.metric} a minute for {told(self.subject)}.",
-                "Ask for less, or raise the limit on the register.",
+                "Ask for less, or raise the limit in the gateway's file.",
             )
         if now >= self.closed_until:
             return None
@@ -195,7 +195,7 @@ class _SlotsLease:
             return None
         return LimitReached(
             f"{self.limit} requests are under way for {told(self.subject)}, which is the limit.",
-            "Try again when one has ended, or raise the limit on the register.",
+            "Try again when one has ended, or raise the limit in the gateway's file.",
             retry_after=1.0,
         )
 

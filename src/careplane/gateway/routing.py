@@ -54,9 +54,9 @@ class Shadow(Record, frozen=True):
 
 
 class Timeouts(Record, frozen=True):
-    """In seconds. ``connect`` is for whoever opens the provider; ``between`` is the longest silence within a reply."""
+    """In seconds. ``between`` is the longest silence within a reply. How long to wait for a connection is a setting of
+    the provider."""
 
-    connect: Seconds = 5.0
     first_token: Seconds = 60.0
     between: Seconds = 30.0
     total: Seconds = 120.0
