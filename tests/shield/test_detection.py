@@ -215,6 +215,7 @@ def test_people_and_places_that_references_name() -> None:
         ),
         ("Ed", "Ng", "NG tube in the ED; then Ng's son came with Ed.", ["Ng", "Ed"]),
         ("So", "Do", "So was it; no DO exam; do this. Do not drive. Mr. Do agreed.", ["Do"]),
+        ("Stella", "Ek", "Ek's son; Stella Ek's scan, STELLA EK'S", ["Ek", "Stella Ek", "STELLA EK"]),
         ("Wei", "He", "He was seen. Then he saw Dr. He again.", ["He"]),
         ("Will", "Ng", "pt will says ok; pt will return. pt ng reports pain, ng tube out", ["will", "ng"]),
         ("Xi", "O", "Mr. O agreed; 5 U of O negative", ["O"]),
@@ -230,6 +231,7 @@ def test_names_of_one_or_two_letters(given: str, family: str, text: str, expecte
     [
         ("Vehicle plate BHT-4471 was seen", ["BHT-4471"]),
         ("Accession S23-69692, claim # CLM88213", ["S23-69692", "CLM88213"]),
+        ("DOB02/23/1957", ["02/23/1957"]),
         ("Accession: 22-0098123", ["22-0098123"]),
         ("Her aunt died at 97; he lived to be old; she is 93.", ["97", "93"]),
         ("SpO2 is 93; he is 98 kg; died at 62", []),

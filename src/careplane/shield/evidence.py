@@ -93,6 +93,8 @@ def _words_together(key: str, written: str) -> bool:
     """A first and a last name; one of them may be an initial, which then has a capital or a full stop."""
     if all(len(part) > 1 for part in key.split()):
         return True
+    if re.search(r"['\u2019]s\Z", written):  # a possessive, no initial
+        return False
     letters = [part for part in re.split(r"[^A-Za-z']+", written) if len(part) == 1]
     return not letters or all(part.isupper() for part in letters) or "." in written or written.islower()
 

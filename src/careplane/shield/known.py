@@ -31,6 +31,7 @@ _INITIAL = re.compile(r"\b[A-Z]\.[ _]?$")
 _DIGIT_INITIAL = re.compile(r"(?<!\w)([013457])\. ?$")
 _LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
 """Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
+_POSSESSIVE = re.compile(r"['\u2019][sS]")
 
 
 class Known:
@@ -91,6 +92,8 @@ class Known:
             doubtful = category == "NAME" and start + pad >= covered and not hidden
             if doubtful and not folded.disguised(first, last) and not meant_as_name(key, folded.plain, first, last):
                 continue
+            if _POSSESSIVE.fullmatch(folded.plain, max(0, first - 1), last):
+                continue  # Kinsella's is no Kinsella S.
             if key in self._slashed and "/" not in folded.plain[first:last]:
                 continue
             covered = -back

@@ -66,7 +66,7 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("DATE", rf"\b{_M}/{_D} ?(?:and|to|-|through|thru) ?({_M}/{_D})(?:[\s.,;:)?]|$)", None),
     ("DATE", rf"(?i)\b((?:last|this past|this coming|next|previous) (?:{_LONG_MONTH}|mon|monday|tuesday|wednesday|thursday|friday|saturday|sunday))\b", None),
     ("DATE", r"\b((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))\b", None),
-    ("DATE", rf"(?i)\b(?:dob|date of birth|born(?: on)?|birth ?date|d\.o\.b\.)[ :]+({_M}[ ./-]{_D}[ ./-]\d{{2,4}}|\d{{6,8}})\b", None),
+    ("DATE", rf"(?i)\b(?:dob|date of birth|born(?: on)?|birth ?date|d\.o\.b\.)[ :]*({_M}[ ./-]{_D}[ ./-]\d{{2,4}}|\d{{6,8}})\b", None),
     ("AGE", r"(?i)\b((?:9\d|1[0-2]\d)) ?-? ?(?:years?|yrs?|y/o|yo|y\.o|y)\b", None),
     ("AGE", r"(?i)\b(?:age|aged|ages)[ :]+(?:of )?((?:9\d|1[0-2]\d))\b", None),
     ("AGE", r"(?i)\b(?:died|dead|deceased|passed(?: away)?|lived|living)(?: (?:at|to|until|aged?|the|of))+ ((?:9\d|1[0-2]\d))(?:[\s.,;:)]|$)", None),

@@ -48,6 +48,8 @@ class Model:
             labels = self._labels([self._score(features(tokens, i, known), bias) for i in run])
             for label, first, last in _stretches(tokens, run, labels):
                 category = _CATEGORIES[label]
+                if tokens.written[first] in _NO_IDENTIFIERS:
+                    continue
                 if category is not None and not (category == "GEO" and _bare_acronym(tokens, first, last)):
                     start, end = tokens.span(first, last)
                     end = _whole(folded.plain, start, end, category)
@@ -86,6 +88,8 @@ class Model:
         return labels[::-1]
 
 
+_NO_IDENTIFIERS = frozenset({"NP", "RN", "LPN", "APRN", "CRNA", "PT", "OT", "BID", "TID", "QID", "PRN", "SBA", "RW"})
+"""Degrees and abbreviations of notes with which no person's and no place's name begins."""
 _WHERE = frozenset({"at", "from", "to", "in", "by", "our", "the", "via", "@", "near", "of", "and", ",", "(", "/"})
 
 
