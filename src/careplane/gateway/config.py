@@ -8,7 +8,7 @@ reference is ``docs/reference/gateway-file.md``.
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,9 @@ _NOT_SECRET = frozenset({"ca_file"})
 
 Subject = Annotated[str, Meta(pattern=r"^(app|site|key):[A-Za-z0-9_.\-]{1,64}$")]
 """Whom a limit or budget is for: ``app:portal_reply``, ``site:north``, ``key:key-1a2b3c4d``."""
+
+
+AppName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
 
 class FileApp(Record, frozen=True):
@@ -53,7 +56,7 @@ class FileApp(Record, frozen=True):
 
     def entitlement(self, name: str) -> Entitlement:
         """What the app may do."""
-        policy = {"phi": self.phi, "regions": self.regions, "surrogates": self.surrogates}
+        policy = {"phi": self.phi, "regions": self.regions, "surrogates": self.surrogates, "dates": self.dates}
         return Entitlement(
             app=name,
             version="0.0.0",
@@ -69,7 +72,7 @@ class GatewayFile(Record, frozen=True):
 
     providers: dict[str, dict[str, str | int | float | bool]] = msgspec.field(default_factory=dict)
     routes: tuple[Route, ...] = ()
-    apps: dict[str, FileApp] = msgspec.field(default_factory=dict)
+    apps: dict[AppName, FileApp] = msgspec.field(default_factory=dict)
     limits: dict[Subject, Quota] = msgspec.field(default_factory=dict)
     budgets: dict[Subject, Budget] = msgspec.field(default_factory=dict)
     cache_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
@@ -83,7 +86,7 @@ class GatewayFile(Record, frozen=True):
     metrics_token_file: str = ""
     traces_endpoint: str = ""
     traces_ratio: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    log_level: str = "warning"
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "warning"
 
     def secret(self, name: str) -> str:
         """A secret that the file names, or ``""``."""
@@ -109,6 +112,7 @@ def read_gateway_file(path: Path) -> GatewayFile:
         field = where.rstrip("`").removeprefix("$.").removeprefix("$") or None
         raise SettingsError(what, file=path, field=field) from error
     _check(file, path)
+    _check_apps(file, path)
     return file
 
 
@@ -117,13 +121,32 @@ def _check(file: GatewayFile, path: Path) -> None:
         if not isinstance(provider.get("kind"), str):
             told = "names the item on the shelf, such as openai_compatible"
             raise SettingsError(told, file=path, field=f"providers.{name}.kind")
+    seen: set[tuple[object, ...]] = set()
     for route in file.routes:
+        whom = (route.alias, frozenset(route.apps), frozenset(route.tiers))
+        if whom in seen:
+            told = f"there are two routes {route.alias!r} for the same apps and tiers: put the targets into one"
+            raise SettingsError(told, file=path, field="routes")
+        seen.add(whom)
         shadow = () if route.shadow is None else (route.shadow.target,)
         for target in (*route.targets, *route.fallbacks, *shadow):
             if target.provider not in file.providers:
                 known = ", ".join(file.providers) or "none"
                 told = f"names a provider {target.provider!r} that is not in the file (there are: {known})"
                 raise SettingsError(told, file=path, field=f"routes.{route.alias}")
+
+
+def _check_apps(file: GatewayFile, path: Path) -> None:
+    aliases = {route.alias for route in default_routes(file)}
+    for name, app in file.apps.items():
+        try:
+            app.entitlement(name)
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$.")
+            raise SettingsError(what, file=path, field=f"apps.{name}.{where.rstrip('`')}") from error
+        if unknown := [model for model in app.models if model not in aliases]:
+            told = f"no route has the alias {unknown[0]!r} (there are: {', '.join(sorted(aliases)) or 'none'})"
+            raise SettingsError(told, file=path, field=f"apps.{name}.models")
 
 
 def provider_settings(name: str, given: Mapping[str, object]) -> dict[str, str]:
