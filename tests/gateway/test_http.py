@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from careplane.errors import StoreError
+from careplane.errors import LedgerBroken, StoreError
 from careplane.gateway import list_keys, revoke_key
 from careplane.gateway.plane import problem
 from careplane.providers import ChatRequest, openai_compatible, scripted
@@ -160,6 +160,7 @@ def test_what_fails_inside_names_no_file_and_no_host_of_ours(serve: Start) -> No
     store = problem(StoreError("The database postgresql://db.inside.example/x did not answer."))
     assert (store.status, store.code) == (503, "store_error")
     assert "inside" not in store.message
+    assert problem(LedgerBroken("000001.jsonl:7: the tail was cut")).code == "ledger_error"
 
 
 def test_fields_that_change_nothing_are_taken(serve: Start) -> None:

@@ -311,7 +311,8 @@ def problem(error: CareplaneError) -> Problem:
     elif isinstance(error, UpstreamBusy):
         code, again = "upstream_busy", error.retry_after or _AGAIN_SECONDS
     elif status >= 500:
-        code, again = _snake(type(error).__name__), _AGAIN_SECONDS
+        kind = LedgerError if isinstance(error, LedgerError) else type(error)
+        code, again = _snake(kind.__name__), _AGAIN_SECONDS
     told = next((words for kind, words in _OURS.items() if isinstance(error, kind)), None) or str(error)
     return Problem(status=status, code=code, message=told, param=param, retry_after=again)
 
