@@ -226,6 +226,13 @@ def test_names_of_one_or_two_letters(given: str, family: str, text: str, expecte
     assert found(text, chart, tagger=False) == expected
 
 
+def test_a_year_of_birth_that_tells_an_age_over_89() -> None:
+    old, young = ([{"resourceType": "Patient", "birthDate": f"{year}-02-23"}] for year in (1921, 2001))
+    assert found("class of 1921 reunion; retired 1985", old, tagger=False) == ["1921"]
+    assert found("class of 2001 reunion", young, tagger=False) == []
+    assert found("born in 1921 in the south; YOB: 1919; born in 1987", tagger=False) == ["1921", "1919"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -12,7 +12,7 @@ from typing import Any
 
 from careplane.errors import ChartError
 from careplane.records import JSON
-from careplane.shield import variants
+from careplane.shield import pattern_checks, variants
 from careplane.shield.element import Element
 from careplane.shield.spans import Category
 
@@ -142,6 +142,7 @@ def _person(entity: str, resource: Element) -> Iterator[Identifier]:
     forms = (form for name in resource.many("name") for form in _name(name))
     yield _made("NAME", entity, forms)
     yield _dated(f"{entity}.born", resource.text("birthDate"))
+    yield _made("DATE", f"{entity}.year", pattern_checks.telling_year(resource.text("birthDate")[:4]))
     yield _dated(f"{entity}.died", resource.text("deceasedDateTime"))
     yield from _further(entity, resource)
     yield from _telecoms(entity, resource)

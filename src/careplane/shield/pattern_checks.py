@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 
 from careplane.shield.folding import Folded
@@ -63,6 +64,16 @@ def town(words: str, _folded: Folded, _at: int) -> int:
     return -1 if words.endswith((" MD", " DO", " PA", ",MD")) else 0
 
 
+def telling_year(year: str) -> tuple[str, ...]:
+    """The year of a birth that tells an age over 89, which 45 CFR 164.514(b)(2)(i)(C) counts as an identifier."""
+    told = year.isdecimal() and len(year) == 4 and datetime.now(UTC).year - int(year) > _OLDEST
+    return (year,) if told else ()
+
+
+def born_long_ago(words: str, _folded: Folded, _at: int) -> int:
+    return 0 if telling_year(words) else -1
+
+
 def vin(words: str, _folded: Folded, _at: int) -> int:
     return 0 if 3 <= sum(map(str.isdigit, words)) <= 14 else -1
 
@@ -71,6 +82,8 @@ def no_registry(words: str, _folded: Folded, _at: int) -> int:
     return -1 if words.startswith(("NCT", "CPT", "RS", "ISRCTN", "PMID", "ICD")) else 0
 
 
+_OLDEST = 89
+"""Ages up to this one are no identifiers."""
 _LEAD = re.compile(
     r"\b(?:The|At|In|From|To|Our|Your|Dr|Mr|Mrs|Ms|Seen|Visit|By|On|And|For|A|An|This|That|With|Local|Please|Contact|Call"
     r"|the|of the)\b\.? "

@@ -68,6 +68,7 @@ PATTERNS: tuple[tuple[Category, str, Check | None], ...] = (
     ("DATE", r"\b((?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))\b", None),
     ("DATE", rf"(?i)\b(?:dob|date of birth|born(?: on)?|birth ?date|d\.o\.b\.)[ :]*({_M}[ ./-]{_D}[ ./-]\d{{2,4}}|\d{{6,8}})\b", None),
     ("AGE", r"(?i)\b((?:9\d|1[0-2]\d)) ?-? ?(?:years?|yrs?|y/o|yo|y\.o|y)\b", None),
+    ("DATE", r"(?i)\b(?:born|b\.|birth year|year of birth|yob|dob)[ :]+(?:in )?(?:the year )?((?:18|19)\d\d)\b", check.born_long_ago),
     ("AGE", r"(?i)\b(?:age|aged|ages)[ :]+(?:of )?((?:9\d|1[0-2]\d))\b", None),
     ("AGE", r"(?i)\b(?:died|dead|deceased|passed(?: away)?|lived|living)(?: (?:at|to|until|aged?|the|of))+ ((?:9\d|1[0-2]\d))(?:[\s.,;:)]|$)", None),
     ("AGE", r"(?i)\b(?:he|she|patient|pt|who)(?: is|'s)(?: now)? ((?:9\d|1[0-2]\d))(?:[.,;)](?:\s|$)|$)", None),
