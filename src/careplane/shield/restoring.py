@@ -9,7 +9,7 @@ the stream is held back from there: so every cutting of a text gives the same re
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -84,22 +84,23 @@ def escape(words: str) -> str:
         return json.dumps(words)[1:-1]
 
 
-@dataclass(slots=True)
 class _Node:
-    """A place in the tree of tokens."""
+    """A place in the tree of tokens. ``joint`` is what may stand before the next token, ``joins`` what may not stand
+    between the end of this form and a digit."""
 
-    joint: Joint = CODE
-    """What may stand before the next token."""
-    next: dict[str, "_Node"] = field(default_factory=dict)
-    begins: set[str] = field(default_factory=set)
-    ahead: set[str] = field(default_factory=lambda: {"0"})
-    meaning: Meaning | None = None
-    bracketed: bool = False
-    initials: dict[str, Meaning] = field(default_factory=dict)
-    letter: bool = False
-    joins: str = ""
-    """What may not stand between the end of this form and a digit."""
-    dated: bool = False
+    __slots__ = ("ahead", "begins", "bracketed", "dated", "initials", "joins", "joint", "letter", "meaning", "next")
+
+    def __init__(self) -> None:
+        self.joint = CODE
+        self.next: dict[str, _Node] = {}
+        self.begins: set[str] = set()
+        self.ahead = {"0"}
+        self.meaning: Meaning | None = None
+        self.bracketed = False
+        self.initials: dict[str, Meaning] = {}
+        self.letter = False
+        self.joins = ""
+        self.dated = False
 
     def may_follow(self, text: str, lower: str, end: int) -> bool:
         """Whether the next token may lead on, by its first character; quick, as most words in a text lead nowhere."""
@@ -121,6 +122,65 @@ class _Node:
         """The next place, leading zeros aside."""
         found = self.next.get(token)
         return found if found is not None or token[0] != "0" else self.next.get(token.lstrip("0"))
+
+    def grow(self, form: Form) -> None:
+        """Add a form below this place."""
+        node = self
+        before = ""
+        for i, token in enumerate(form.tokens):
+            joint = form.joint if i < 2 or form.after is None else form.after
+            after = node.next.get(token)
+            if after is None:
+                after = node.next[token] = _Node()
+                node.foresee(token)
+                node.joint = INITIAL if len(before) == 1 and form.joint is NAME else joint
+            node, before = after, token
+        if node.meaning is None and not form.initial:
+            node.meaning, node.bracketed, node.letter = form.meaning, form.bracketed, form.letter
+            node.joins, node.dated = "" if form.dated else _AFTER_CODE if form.bracketed else _AFTER_NUMBER, form.dated
+        if form.initial:
+            letter, meaning = form.initial
+            node.initials.setdefault(letter, meaning)
+
+    def foresee(self, token: str) -> None:
+        """Note what the next token may begin with."""
+        self.ahead.add(token[0])
+        self.begins.update([token[:end] for end in range(1, len(token) + 1)])
+
+
+class _Root(_Node):
+    """Where all forms begin. A branch is grown when a text first leads into it: most surrogates come back as they were
+    sent, and then none is needed."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[str, list[Form]] = {}
+
+    def plant(self, form: Form) -> None:
+        """Take a form, to be grown when it is needed."""
+        token = form.tokens[0]
+        forms = self.waiting.get(token)
+        if forms is None:
+            self.waiting[token] = [form]
+            self.foresee(token)
+        else:
+            forms.append(form)
+
+    def step(self, token: str) -> _Node | None:
+        """As :meth:`_Node.step`."""
+        for first in (token, token.lstrip("0")):
+            if first in self.waiting:
+                for form in self.waiting[first] if first not in self.next else ():
+                    self.grow(form)
+                return self.next[first]
+        return None
+
+    def may_follow(self, text: str, lower: str, end: int, first: str = "") -> bool:
+        """Whether ``first`` may lead on here; a branch that is not grown yet may."""
+        node = self.next.get(first)
+        return node is None or node.may_follow(text, lower, end)
 
 
 _AFTER_CODE, _AFTER_NUMBER = ".,-/\u2010\u2011", "-\u2010\u2011"
@@ -161,14 +221,13 @@ class Aliases:
         self.exact = dict(exact or {})
         self.literals: dict[str, str] = {}
         self.json_literals: dict[str, str] = {}
-        self.root = _Node()
+        self.root = _Root()
         self.initials: set[str] = set()
         self.longest = max(map(len, self.exact), default=0)
         self.has_codes = False
         for form in forms:
             self._add(form)
-        needles = tuple(sorted(self.root.next))
-        self._first = [self.root.next[needle] for needle in needles]
+        needles = self._needles = tuple(sorted(self.root.waiting))
         self._matcher: Any = _automaton(needles) if needles else None
         self._head_ends = frozenset(char for needle in needles for char in needle)
         self._longest_head = max(map(len, needles), default=0)
@@ -178,25 +237,10 @@ class Aliases:
         return len(self.exact)
 
     def _add(self, form: Form) -> None:
-        node = self.root
-        before = ""
-        for i, token in enumerate(form.tokens):
-            joint = form.joint if i < 2 or form.after is None else form.after
-            after = node.next.get(token)
-            if after is None:
-                after = node.next[token] = _Node()
-                node.ahead.add(token[0])
-                node.begins.update([token[:end] for end in range(1, len(token) + 1)])
-                node.joint = INITIAL if len(before) == 1 and form.joint is NAME else joint
-            node, before = after, token
-        if node.meaning is None and not form.initial:
-            node.meaning, node.bracketed, node.letter = form.meaning, form.bracketed, form.letter
-            node.joins, node.dated = "" if form.dated else _AFTER_CODE if form.bracketed else _AFTER_NUMBER, form.dated
+        self.root.plant(form)
         self.has_codes = self.has_codes or form.bracketed
         if form.initial:
-            letter, meaning = form.initial
-            node.initials.setdefault(letter, meaning)
-            self.initials.add(letter)
+            self.initials.add(form.initial[0])
         self.longest = max(self.longest, sum(map(len, form.tokens)) + len(form.tokens) + 3)
 
     def restore(self, text: str, *, as_json: bool = False) -> str:
@@ -275,12 +319,12 @@ class Aliases:
         starts = [
             start
             for index, start, end in self._matcher.find_matches_as_indexes(lower)
-            if self._first[index].may_follow(text, lower, end)
+            if self.root.may_follow(text, lower, end, self._needles[index])
         ]
         if text.isascii() or not rewriting.DISGUISED.search(text):
             return starts
         hidden = (one for one in TOKEN.finditer(text) if not one.group().isascii())
-        return sorted({*starts, *(one.start() for one in hidden if plain_token(one.group()) in self.root.next)})
+        return sorted({*starts, *(one.start() for one in hidden if plain_token(one.group()) in self.root.waiting)})
 
     def _tail(self, text: str, lower: str, done: int, as_json: bool) -> int:
         """Where the end of the text may be the beginning of a surrogate."""
@@ -410,7 +454,8 @@ class _Reading:
 
     def _walk(self) -> tuple[_Node, int, bool] | None:
         """The last place in the tree that means something, where its text ends, and whether a plural s follows."""
-        text, node, at = self._text, self._aliases.root, self._start
+        text, at = self._text, self._start
+        node: _Node = self._aliases.root
         best: tuple[_Node, int, bool] | None = None
         while token := TOKEN.match(text, at):
             after, plural = self._step(node, token)

@@ -130,6 +130,8 @@ class LinkStripper:
         if len(held) < 2:
             return 0, ""
         end = _closing(held)
+        if end is not None and (end >= _LONGEST_CONSTRUCT or "\n\n" in held[2:end]):
+            end, final = None, True  # in a stream it would have been given up before its end came
         if end is None and not final and len(held) < _LONGEST_CONSTRUCT and "\n\n" not in held:
             return 0, ""
         if end is None:
@@ -151,6 +153,8 @@ class LinkStripper:
         if not _TAG.match(held[1]):
             return 1, "<"
         end = held.find("-->" if held.startswith("<!--") else ">")
+        if end >= _LONGEST_CONSTRUCT:
+            end, final = -1, True  # as in a stream, which does not wait so long
         if end < 0 and not final and len(held) < _LONGEST_CONSTRUCT:
             return 0, ""
         if end < 0:
