@@ -8,6 +8,7 @@ the stream is held back from there: so every cutting of a text gives the same re
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -183,6 +184,7 @@ class _Root(_Node):
         return node is None or node.may_follow(text, lower, end)
 
 
+_DIGITS = re.compile(r"[0-9]+")
 _AFTER_CODE, _AFTER_NUMBER = ".,-/\u2010\u2011", "-\u2010\u2011"
 
 
@@ -227,8 +229,11 @@ class Aliases:
         self.has_codes = False
         for form in forms:
             self._add(form)
-        needles = self._needles = tuple(sorted(self.root.waiting))
-        self._matcher: Any = _automaton(needles) if needles else None
+        needles = self.root.waiting
+        # words are few and the same for many replies; numbers are a reply's own, and found without an automaton
+        self._words = tuple(sorted(needle for needle in needles if not needle.isdigit()))
+        self._numbers = len(self._words) < len(needles)
+        self._matcher: Any = _automaton(self._words) if self._words else None
         self._head_ends = frozenset(char for needle in needles for char in needle)
         self._longest_head = max(map(len, needles), default=0)
         self.has_bare = any(meaning.bare for meaning in self.exact.values())
@@ -263,7 +268,9 @@ class Aliases:
         """Whether a piece of a stream, before which nothing is held, holds nothing that is or may become a surrogate;
         quick, as most pieces are like that, and sometimes wrong in saying no."""
         lower = piece.lower()
-        if len(lower) != len(piece) or self._matcher.find_matches_as_indexes(lower):
+        if len(lower) != len(piece) or (self._matcher is not None and self._matcher.find_matches_as_indexes(lower)):
+            return False
+        if self._numbers and any(run in self.root.waiting for run in _DIGITS.findall(lower)):
             return False
         if rewriting.SIGNS.search(piece) or (self.initials and piece[-3:] != lower[-3:]):
             return False
@@ -278,7 +285,7 @@ class Aliases:
     def find(self, text: str, at: int, *, last: bool, as_json: bool) -> tuple[list[Found], int]:
         """What stands for something, in order, and the end of what is decided."""
         found: list[Found] = []
-        if self._matcher is None:
+        if not self.root.waiting:
             return found, len(text)
         lower = _lower(text)
         done = at
@@ -316,11 +323,11 @@ class Aliases:
         return Found(start, end, literal)
 
     def _starts(self, text: str, lower: str) -> Iterable[int]:
-        starts = [
-            start
-            for index, start, end in self._matcher.find_matches_as_indexes(lower)
-            if self.root.may_follow(text, lower, end, self._needles[index])
-        ]
+        words = () if self._matcher is None else self._matcher.find_matches_as_indexes(lower)
+        starts = [start for index, start, end in words if self.root.may_follow(text, lower, end, self._words[index])]
+        if self._numbers:
+            runs = [one.start() for one in _DIGITS.finditer(lower) if one.group() in self.root.waiting]
+            starts = sorted([*starts, *runs]) if runs else starts
         if text.isascii() or not rewriting.DISGUISED.search(text):
             return starts
         hidden = (one for one in TOKEN.finditer(text) if not one.group().isascii())
