@@ -36,7 +36,8 @@ def post(site: Site, key: str, path: str = "/v1/chat/completions", named: str | 
 def test_the_record_has_the_site_of_the_key(serve: Start) -> None:
     site = serve({"default": echoing(said)})
     north = issue_key(site.store, "an_app", NOW, "north")
-    for key, named, kept in ((north, None, "north"), (north, "north", "north"), (site.key, "south", "south")):
+    told = site.ledger.pseudonym("south")
+    for key, named, kept in ((north, None, "north"), (north, "north", "north"), (site.key, "south", told)):
         assert post(site, key, named=named).status_code == 200
         assert [record.facts["site"] for record in site.ledger.records()][-1] == kept
 
@@ -113,3 +114,18 @@ def test_an_app_of_a_gateway_s_file_can_be_stopped(tmp_path: Path) -> None:
     issue_key(store, "load_test", NOW)
     store.close()
     assert CliRunner().invoke(careplane, words).exit_code == 0
+
+
+def test_a_site_that_only_the_client_names_is_kept_as_a_pseudonym(serve: Callable[..., Site]) -> None:
+    site = serve({"default": echoing(lambda _: iter(["hi"]))})
+    body = {
+        "model": "default",
+        "messages": [{"role": "user", "content": "x"}],
+        "careplane": {"site": "Zebulon_Quackenbush"},
+    }
+    reply = httpx.post(
+        f"{site.url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {site.key}"}, timeout=20
+    )
+    assert reply.status_code == 200
+    (record,) = site.ledger.records(kind="model_call")
+    assert record.facts["site"] == site.ledger.pseudonym("Zebulon_Quackenbush")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from careplane.errors import MissingExtra, ShieldError
-from careplane.shield.detect import Detector, Detectors
+from careplane.shield.detect import Detector, Detectors, detector_for
 from careplane.shield.folding import Folded, canonical, rewrite
 from careplane.shield.identifiers import known_identifiers
 from careplane.shield.known import one_slip
@@ -355,3 +355,17 @@ def test_corpora_through_the_command_line(shared: Path, tmp_path: Path, corpus: 
 
 def test_canonical_forms() -> None:
     assert canonical("M\u00dc\u00d1OZ,  Mar\u200b\u00eda_Elena") == "munoz maria elena"
+
+
+@pytest.mark.parametrize("text", ["x00482917", "617-442-9085h", "tel6174429085home", "mrn04829170now"])
+def test_long_numbers_of_the_chart_are_found_whatever_letters_adjoin(text: str) -> None:
+    chart = [
+        {
+            "resourceType": "Patient",
+            "id": "p",
+            "identifier": [{"value": "00482917"}, {"value": "4829170"}],
+            "telecom": [{"system": "phone", "value": "617-442-9085"}],
+        }
+    ]
+    (span,) = [one for one in detector_for(chart, tagger=False).find(text) if one.known]
+    assert "".join(filter(str.isdigit, text)) == "".join(filter(str.isdigit, text[span.start : span.end]))

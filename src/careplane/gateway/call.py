@@ -217,7 +217,7 @@ def asker(request: ModelRequest, ledger: Ledger) -> dict[str, Fact]:
         "version": request.version,
     }
     if request.site is not None:
-        facts["site"] = request.site
+        facts["site"] = ledger.pseudonym(request.site) if request.told_site else request.site
     if request.patient is not None:
         facts["patient"] = ledger.pseudonym(request.patient)
     if request.encounter is not None:

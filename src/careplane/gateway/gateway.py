@@ -35,7 +35,7 @@ from careplane.gateway.call import (
     whole_chunk,
 )
 from careplane.gateway.deadline import Deadline
-from careplane.gateway.limits import Limits
+from careplane.gateway.limits import Limits, Quota
 from careplane.gateway.metering import Meter
 from careplane.gateway.prices import Prices, cost, most_tokens, most_tokens_of, shipped
 from careplane.gateway.replying import Returning
@@ -227,12 +227,24 @@ class Gateway:
             raise
         return _Frame(self, call, held)
 
+    def _subjects(self, request: ModelRequest) -> tuple[str, ...]:
+        """Whose limits and budgets count. A site that only the client names counts where one is set for it: any other
+        word would be kept in the store as if it were a site."""
+        subjects = subjects_of(request)
+        if not request.told_site:
+            return subjects
+        limits, budgets, site = self.parts.limits, self.parts.budgets, f"site:{request.site}"
+        known = (limits is not None and limits.quota(site) != Quota()) or (
+            budgets is not None and budgets.budget(site) is not None
+        )
+        return subjects if known else tuple(subject for subject in subjects if subject != site)
+
     async def _hold(self, request: ModelRequest, targets: Sequence[Target]) -> Held | None:
         """Room within the limits and money from the budgets, for the worst case."""
         limits, budgets = self.parts.limits, self.parts.budgets
         if limits is None and budgets is None:
             return None
-        subjects = subjects_of(request)
+        subjects = self._subjects(request)
         most = int(request.body.get("max_tokens") or 0)
         reading = most_tokens_of(request.size) if request.size else most_tokens(request.body)
         held = Held()
@@ -421,7 +433,7 @@ class Gateway:
             sent = ChatRequest(key=f"{request.id}-shadow", model=target.model, body=call.session.body, stream=False)
             hold = None
             if budgets is not None:
-                hold = await budgets.reserve(subjects_of(request), worst_of(meter.price, request.body))
+                hold = await budgets.reserve(self._subjects(request), worst_of(meter.price, request.body))
             try:
                 async with aclosing_if(provider.chat(sent)) as chunks:
                     async for chunk in chunks:

@@ -361,6 +361,7 @@ def _request(
         tier=entitled.tier,
         key=caller.key,
         site=_site(caller, options.site),
+        told_site=caller.site is None and options.site is not None,
         patient=options.patient,
         encounter=options.encounter,
         purpose=options.purpose,

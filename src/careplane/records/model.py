@@ -25,9 +25,10 @@ class ModelRequest(Record, frozen=True):
 
     ``body`` is canonical, ``policy`` what of it may leave, ``guards`` what the reply may do. ``chart`` are FHIR
     resources whose identifiers the shield looks for by name; ``patient`` is the one patient whose data the request may
-    hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital, ``untrusted`` the positions of
-    messages that are quoted from others, ``cache`` whether the client takes an answer that the same words got before,
-    ``conversation`` the calls that share their surrogates, ``size`` the bytes that it came in (0: not known).
+    hold (``Patient/123``), ``key`` the id of the key that asks, ``site`` the hospital (``told_site``: by the client's
+    word alone), ``untrusted`` the positions of messages that are quoted from others, ``cache`` whether the client takes
+    an answer that the same words got before, ``conversation`` the calls that share their surrogates, ``size`` the bytes
+    that it came in (0: not known).
     """
 
     id: str
@@ -41,6 +42,7 @@ class ModelRequest(Record, frozen=True):
     key: str | None = None
     run: str | None = None
     site: str | None = None
+    told_site: bool = False
     patient: str | None = None
     encounter: str | None = None
     purpose: str | None = None

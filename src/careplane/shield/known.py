@@ -31,6 +31,7 @@ _INITIAL = re.compile(r"\b[A-Z]\.[ _]?$")
 _DIGIT_INITIAL = re.compile(r"(?<!\w)([013457])\. ?$")
 _LOOKS = str.maketrans("013457829l@$!|", "oieastbzgiasii")
 """Digits and signs that stand in for letters; ``l`` and ``1`` both become ``i``."""
+_LONG_NUMBER = re.compile(r"(?<!\d)\d(?:[ .()/-]{0,2}\d){6,19}(?!\d)")
 _POSSESSIVE = re.compile(r"['\u2019][sS]")
 
 
@@ -56,6 +57,11 @@ class Known:
             if _may_be_misspelt(key, category):
                 self._named.setdefault(key[:2], []).append(key)
                 self._named.setdefault(f" {key[-2:]}", []).append(key)
+        self._numbers = {
+            digits: owner
+            for key, owner in owners.items()
+            if owner[0] not in ("NAME", "GEO", "DATE") and (digits := _digits(key)) is not None
+        }
         self._loose: tuple[Matcher, list[_Owner]] | None = None
         self._looks: dict[str, str] | None = None
 
@@ -68,6 +74,8 @@ class Known:
         if not self._keys:
             return []
         found = list(self._exact(folded, hidden=hidden))
+        if self._numbers:
+            found += self._glued(folded)
         rare = set(folded.words) - everyday_words()
         found += self._misspellings(folded, rare)
         if "/" in folded.plain or not self._parts.isdisjoint([word[::-1] for word in rare]):
@@ -112,6 +120,14 @@ class Known:
             if _reversible(key, self._owners[key][0]):
                 place = folded.spot(size - end + pad, size - start - pad)
                 yield Span(*folded.place(*place), *self._owners[key], known=True)
+
+    def _glued(self, folded: Folded) -> Iterator[Span]:
+        """Numbers of the chart that letters adjoin (``x00482917``, ``tel6174429085home``): long ones are telling."""
+        for run in _LONG_NUMBER.finditer(folded.plain):
+            digits = "".join(filter(str.isdigit, run[0])).lstrip("0")
+            owner = self._numbers.get(digits) or self._numbers.get(digits.removeprefix("1"))
+            if owner is not None:
+                yield Span(*folded.place(*run.span()), *owner, known=True)
 
     def _misspellings(self, folded: Folded, rare: Iterable[str]) -> Iterator[Span]:
         """Words that are neither everyday words nor names of the chart, but one slip away from one."""
@@ -221,6 +237,13 @@ def _telling(key: str, category: Category) -> bool:
     if category == "NAME":
         return size >= 2
     return size >= 3 and (size >= 8 or key not in everyday_words())
+
+
+def _digits(key: str) -> str | None:
+    """The digits of a number of seven and more, without leading zeros; ``None`` for any other variant."""
+    digits = "".join(filter(str.isdigit, key))
+    plain = len(digits) >= 7 and all(char.isdigit() or char in " .()/-+" for char in key)
+    return digits.lstrip("0") or None if plain else None
 
 
 def _reversible(key: str, category: Category) -> bool:
