@@ -12,13 +12,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
 
 import anyio.to_thread
 
-from careplane.errors import CareplaneError, LedgerError, NotFound, Refused, UpstreamRejected, UpstreamTimeout
+from careplane.errors import CareplaneError, LedgerError, NotFound, UpstreamRejected
 from careplane.gateway.admitting import Admitted, Signal, admit, check_consent
-from careplane.gateway.attempts import Call as Tries
 from careplane.gateway.attempts import Caller
 from careplane.gateway.budgets import Budgets
 from careplane.gateway.cache import ReplyCache, why_not
@@ -34,14 +32,14 @@ from careplane.gateway.call import (
     subjects_of,
     whole_chunk,
 )
-from careplane.gateway.deadline import Deadline
+from careplane.gateway.frame import Frame
 from careplane.gateway.limits import Limits, Quota
 from careplane.gateway.metering import Meter
 from careplane.gateway.prices import Prices, cost, most_tokens, most_tokens_of, shipped
 from careplane.gateway.replying import Returning
 from careplane.gateway.routing import LOCAL, Route, Routes, Target
 from careplane.gateway.shadow import Shadows, worst_of
-from careplane.gateway.standing import ActiveCall, Stops
+from careplane.gateway.standing import Stops
 from careplane.gateway.telemetry import Observed, Telemetry
 from careplane.ledger import Ledger, trusted
 from careplane.ledger.facts import MAX_TEXT
@@ -147,7 +145,7 @@ class Gateway:
                 yield held
             yield reply
 
-    async def _pieces(self, frame: "_Frame") -> AsyncGenerator[Chunk, None]:
+    async def _pieces(self, frame: Frame) -> AsyncGenerator[Chunk, None]:
         """What a client may see of the reply, in order; a reply that was kept is one piece."""
         call = frame.call
         if call.kept is not None:
@@ -199,7 +197,7 @@ class Gateway:
 
     # ---- opening and closing
 
-    async def _open(self, request: ModelRequest, *, stream: bool, inputs: tuple[str, ...] | None = None) -> "_Frame":
+    async def _open(self, request: ModelRequest, *, stream: bool, inputs: tuple[str, ...] | None = None) -> Frame:
         """Everything that is decided before a model is asked; a refusal is on record as ``model_refused``."""
         operation = "chat" if inputs is None else "embeddings"
         observed = Observed(operation, app=request.app, began=time.time(), stream=stream)
@@ -225,7 +223,7 @@ class Gateway:
                 held.release(0, 0.0)
             await self._refused(request, observed, error)
             raise
-        return _Frame(self, call, held)
+        return Frame(call, held, self.parts.stops, self.parts.telemetry, self)
 
     def _subjects(self, request: ModelRequest) -> tuple[str, ...]:
         """Whose limits and budgets count. A site that only the client names counts where one is set for it: any other
@@ -330,7 +328,7 @@ class Gateway:
             call.cache_key = cache.key(asked_of(request, call.targets[0].model))
             call.kept = cache.get(call.cache_key)
 
-    async def _close(self, frame: "_Frame") -> ModelReply:
+    async def _close(self, frame: Frame) -> ModelReply:
         """Check the reply as a whole, make its record durable, and give it."""
         call = frame.call
         if frame.tries is not None:
@@ -371,7 +369,7 @@ class Gateway:
 
     # ---- the way to the model
 
-    async def _chunks(self, frame: "_Frame") -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, frame: Frame) -> AsyncGenerator[Chunk, None]:
         call = frame.call
         tries = self.parts.caller.begin(call.targets, call.route.timeouts)
         frame.tries = tries
@@ -463,7 +461,7 @@ class Gateway:
 
     # ---- the record
 
-    async def _start(self, frame: "_Frame") -> None:
+    async def _start(self, frame: Frame) -> None:
         """While the ledger could not be written, a whole call, too, is on record before it leaves: what cannot be
         recorded goes to nobody. Else its one record is that of its end."""
         if self._unwritten:
@@ -510,80 +508,3 @@ async def _logged(work: Awaitable[object]) -> None:
         await work
     except LedgerError:
         log.warning("a record could not be written", extra={"facts": {"error": "LedgerError"}})
-
-
-class _Frame:
-    """The time of one call: its limits in time, its stop, and its end, which is on record however it came."""
-
-    def __init__(self, gateway: Gateway, call: Call, held: Held | None) -> None:
-        self.call = call
-        self._held = held
-        self.closed = False
-        self.tries: Tries | None = None
-        self._gateway = gateway
-        self._active: ActiveCall | None = None
-
-    async def __aenter__(self) -> "_Frame":
-        self._deadline = Deadline(self.call.route.timeouts.total)
-        stops = self._gateway.parts.stops
-        if stops is not None:
-            request = self.call.request
-            loop = asyncio.get_running_loop()
-            self._active = ActiveCall(request.app, request.site, request.version, loop, self._deadline)
-            stops.enter(self._active)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
-        over = self._deadline.leave(kind)
-        failure = self._why_over() if over else error
-        if self.closed:
-            self._tell(200, "")
-        elif isinstance(failure, CareplaneError):
-            await self._failed(failure)
-        elif failure is not None:  # the caller is gone, or a fault of ours: either way the call was made
-            self._tell(499, "aborted")
-            self._gateway.later(self.call)
-        if over and failure is not None:
-            raise failure from None
-
-    @property
-    def reserved(self) -> dict[str, Fact]:
-        """What is reserved of budgets: it counts if this process ends before the call does."""
-        hold = None if self._held is None else self._held.hold
-        return {} if hold is None else {"reserved_usd": hold.usd}
-
-    def _leave(self) -> None:
-        stops = self._gateway.parts.stops
-        if self._active is not None and stops is not None:
-            stops.leave(self._active)
-        if self.tries is not None:
-            self.call.attempts = self.tries.attempts
-        if self._held is not None:
-            self._settle(self._held)
-
-    def _settle(self, held: Held) -> None:
-        """Count what was used; a call that never reached a model used nothing."""
-        if self.tries is None:
-            held.release(0, 0.0)
-        else:
-            usage = self.call.meter.usage
-            held.release(usage.input_tokens + usage.output_tokens, usage.cost_usd)
-
-    async def _failed(self, failure: CareplaneError) -> None:
-        self.call.finish = "error"
-        self._tell(failure.status, type(failure).__name__)
-        if not isinstance(failure, LedgerError):
-            await self._gateway.append("model_error", self.call, error=type(failure).__name__)
-
-    def _tell(self, status: int, error: str) -> None:
-        self._gateway.parts.telemetry.left(self.call.observe(status, error))
-
-    def _why_over(self) -> CareplaneError:
-        if self._active is not None and self._active.halted is not None:
-            return Refused(
-                [f"{self.call.request.app} was stopped: {self._active.halted}."], "A second person releases the stop."
-            )
-        return UpstreamTimeout("The model did not answer within the time that the route allows.")

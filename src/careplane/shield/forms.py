@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from careplane.shield import dates, lifelike
+from careplane.shield.branches import Form, Meaning, Original
 from careplane.shield.lifelike import Name, Persona
-from careplane.shield.restoring import Form, Meaning, Original
 from careplane.shield.rewriting import NAME, SPACED, TOKEN, TURNED, plain_token
 
 if TYPE_CHECKING:

@@ -7,185 +7,23 @@ automaton; only there a tree of tokens is walked. A walk that runs into the end 
 the stream is held back from there: so every cutting of a text gives the same result as the whole.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import ahocorasick_rs
-import orjson
 
 from careplane.shield import rewriting
-from careplane.shield.rewriting import BRACKETS, CODE, FORM, INITIAL, NAME, SPELLING, TOKEN, Joint, plain_token
+from careplane.shield.branches import Form, Meaning, Node, Root, escape
+from careplane.shield.rewriting import BRACKETS, FORM, SPELLING, TOKEN, plain_token
 
 _CONTEXT = 32
 """Characters before the undecided part that a decision may look back at."""
 
 
-class Meaning(Protocol):
-    """What a surrogate stands for."""
-
-    def told(self, matched: str) -> str:
-        """The original for the words that were matched."""
-        ...
-
-    def told_in_json(self, matched: str) -> str:
-        """The same as it stands inside a JSON string."""
-        ...
-
-    @property
-    def bare(self) -> bool:
-        """Whether in JSON the original stands without quotes (a number)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """``words`` as they were; ``source`` is how JSON text wrote them, where that was not the usual way."""
-
-    words: str
-    source: str | None = None
-    bare: bool = False
-
-    def told(self, matched: str) -> str:
-        """The original words."""
-        return self.words
-
-    def told_in_json(self, matched: str) -> str:
-        """The original as it stood, or escaped."""
-        return escape(self.words) if self.source is None else self.source
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One written form of a surrogate: its tokens, what it stands for, and what may stand between the tokens.
-
-    ``bracketed`` forms may stand in brackets, which go with them. ``initial`` is the letter that may stand before it
-    (``A. Bexhurst``), with what both together stand for; the last token of a ``letter`` form is one (``Bexhurst, A.``).
-    ``after`` is what stands between the tokens after the first, where that is something else.
-    """
-
-    tokens: tuple[str, ...]
-    meaning: Meaning
-    joint: Joint = CODE
-    bracketed: bool = False
-    initial: tuple[str, Meaning] | None = None
-    letter: bool = False
-    dated: bool = False
-    after: Joint | None = None
-
-
-def escape(words: str) -> str:
-    """Words as they stand inside a JSON string."""
-    try:
-        return orjson.dumps(words).decode()[1:-1]
-    except TypeError:  # half a surrogate pair has no UTF-8
-        return json.dumps(words)[1:-1]
-
-
-class _Node:
-    """A place in the tree of tokens. ``joint`` is what may stand before the next token, ``joins`` what may not stand
-    between the end of this form and a digit."""
-
-    __slots__ = ("ahead", "begins", "bracketed", "dated", "initials", "joins", "joint", "letter", "meaning", "next")
-
-    def __init__(self) -> None:
-        self.joint = CODE
-        self.next: dict[str, _Node] = {}
-        self.begins: set[str] = set()
-        self.ahead = {"0"}
-        self.meaning: Meaning | None = None
-        self.bracketed = False
-        self.initials: dict[str, Meaning] = {}
-        self.letter = False
-        self.joins = ""
-        self.dated = False
-
-    def may_follow(self, text: str, lower: str, end: int) -> bool:
-        """Whether the next token may lead on, by its first character; quick, as most words in a text lead nowhere."""
-        if self.meaning is not None or end + 1 >= len(lower):
-            return True
-        after = lower[end]
-        if after == " ":
-            after = lower[end + 1]
-        if after.isalpha() and after not in self.ahead and after not in "ni":  # most words end here
-            return False
-        next_at = self.joint.whole.match(text, end).end()  # type: ignore[union-attr] # it matches the empty text
-        return (
-            next_at == len(text)
-            or lower[next_at] in self.ahead
-            or (lower[next_at] in "&%\\uxni<" or lower[next_at] > "\x7f")
-        )
-
-    def step(self, token: str) -> "_Node | None":
-        """The next place, leading zeros aside."""
-        found = self.next.get(token)
-        return found if found is not None or token[0] != "0" else self.next.get(token.lstrip("0"))
-
-    def grow(self, form: Form) -> None:
-        """Add a form below this place."""
-        node = self
-        before = ""
-        for i, token in enumerate(form.tokens):
-            joint = form.joint if i < 2 or form.after is None else form.after
-            after = node.next.get(token)
-            if after is None:
-                after = node.next[token] = _Node()
-                node.foresee(token)
-                node.joint = INITIAL if len(before) == 1 and form.joint is NAME else joint
-            node, before = after, token
-        if node.meaning is None and not form.initial:
-            node.meaning, node.bracketed, node.letter = form.meaning, form.bracketed, form.letter
-            node.joins, node.dated = "" if form.dated else _AFTER_CODE if form.bracketed else _AFTER_NUMBER, form.dated
-        if form.initial:
-            letter, meaning = form.initial
-            node.initials.setdefault(letter, meaning)
-
-    def foresee(self, token: str) -> None:
-        """Note what the next token may begin with."""
-        self.ahead.add(token[0])
-        self.begins.update([token[:end] for end in range(1, len(token) + 1)])
-
-
-class _Root(_Node):
-    """Where all forms begin. A branch is grown when a text first leads into it: most surrogates come back as they were
-    sent, and then none is needed."""
-
-    __slots__ = ("waiting",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting: dict[str, list[Form]] = {}
-
-    def plant(self, form: Form) -> None:
-        """Take a form, to be grown when it is needed."""
-        token = form.tokens[0]
-        forms = self.waiting.get(token)
-        if forms is None:
-            self.waiting[token] = [form]
-            self.foresee(token)
-        else:
-            forms.append(form)
-
-    def step(self, token: str) -> _Node | None:
-        """As :meth:`_Node.step`."""
-        for first in (token, token.lstrip("0")):
-            if first in self.waiting:
-                for form in self.waiting[first] if first not in self.next else ():
-                    self.grow(form)
-                return self.next[first]
-        return None
-
-    def may_follow(self, text: str, lower: str, end: int, first: str = "") -> bool:
-        """Whether ``first`` may lead on here; a branch that is not grown yet may."""
-        node = self.next.get(first)
-        return node is None or node.may_follow(text, lower, end)
-
-
 _DIGITS = re.compile(r"[0-9]+")
-_AFTER_CODE, _AFTER_NUMBER = ".,-/\u2010\u2011", "-\u2010\u2011"
 
 
 class _Undecided(Exception):
@@ -223,7 +61,7 @@ class Aliases:
         self.exact = dict(exact or {})
         self.literals: dict[str, str] = {}
         self.json_literals: dict[str, str] = {}
-        self.root = _Root()
+        self.root = Root()
         self.initials: set[str] = set()
         self.longest = max(map(len, self.exact), default=0)
         self.has_codes = False
@@ -459,11 +297,11 @@ class _Reading:
                     self._double = double.start()
                 return
 
-    def _walk(self) -> tuple[_Node, int, bool] | None:
+    def _walk(self) -> tuple[Node, int, bool] | None:
         """The last place in the tree that means something, where its text ends, and whether a plural s follows."""
         text, at = self._text, self._start
-        node: _Node = self._aliases.root
-        best: tuple[_Node, int, bool] | None = None
+        node: Node = self._aliases.root
+        best: tuple[Node, int, bool] | None = None
         while token := TOKEN.match(text, at):
             after, plural = self._step(node, token)
             if after is None or (after.letter and not _is_initial(text, best, token)):
@@ -476,7 +314,7 @@ class _Reading:
             at = self._after_joint(node, at)
         return best
 
-    def _step(self, node: _Node, token: Any) -> tuple[_Node | None, bool]:
+    def _step(self, node: Node, token: Any) -> tuple[Node | None, bool]:
         plain = plain_token(token.group())
         if not self._last and self._cut_at(token.end()) and _may_become(node, plain):
             raise _Undecided
@@ -491,7 +329,7 @@ class _Reading:
         text = self._text
         return end == len(text) or (not text[end].isascii() and rewriting.ENDS_HIDDEN.match(text, end) is not None)
 
-    def _after_joint(self, node: _Node, at: int) -> int:
+    def _after_joint(self, node: Node, at: int) -> int:
         joint = node.joint
         if node.bracketed:
             self._look_back()
@@ -527,7 +365,7 @@ class _Reading:
             raise _Undecided
         return once.end() if once else None
 
-    def _ends_word(self, end: int, node: _Node) -> bool:
+    def _ends_word(self, end: int, node: Node) -> bool:
         text, size = self._text, len(self._text)
         if end == size:
             if not self._last:
@@ -544,7 +382,7 @@ class _Reading:
             return not follows.isalnum() if after == "s" else not follows.isdigit()
         return not after.isalnum()
 
-    def _with_initial(self, node: _Node, end: int) -> Found | None:
+    def _with_initial(self, node: Node, end: int) -> Found | None:
         if node.initials:
             before = rewriting.BEFORE_INITIAL.search(self._text, max(self._floor, self._start - 4), self._start)
             if before and before.group(1) in node.initials:
@@ -575,11 +413,11 @@ class _Reading:
         return Found(begin, end, escape(meaning.told(matched)))
 
 
-def _is_initial(text: str, best: tuple[_Node, int, bool] | None, token: Any) -> bool:
+def _is_initial(text: str, best: tuple[Node, int, bool] | None, token: Any) -> bool:
     return best is not None and token.group().isupper() and "," in text[best[1] : token.start()]
 
 
-def _may_become(node: _Node, token: str) -> bool:
+def _may_become(node: Node, token: str) -> bool:
     """Whether the token, or what it grows into, leads on from here (a plural s included)."""
     if token in node.begins or (token[0] == "0" and (token.lstrip("0") or "0") in node.begins | {"0"}):
         return True

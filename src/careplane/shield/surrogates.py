@@ -14,8 +14,9 @@ import msgspec
 
 from careplane.records import Record
 from careplane.shield import chance, dates, forms, lifelike, pools
+from careplane.shield.branches import Form, Meaning, escape
 from careplane.shield.lifelike import Persona
-from careplane.shield.restoring import Aliases, Form, Meaning, escape
+from careplane.shield.restoring import Aliases
 from careplane.shield.spans import Category
 
 _FEW, _MANY = (100, 1000), (10_000, 100_000)
