@@ -5,6 +5,7 @@ of the register and apps of its own file may call.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -30,6 +31,9 @@ from careplane.server.models import open_file_models
 from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings, secret_of
 from careplane.store import Store, open_store
+
+GARBAGE = (10_000, 20, 20)
+"""How many new objects there may be before the collector of cycles looks: a call makes some hundreds, few in cycles."""
 
 GRACE_SECONDS = 20.0
 """How long calls under way may go on after the end was asked for."""
@@ -120,6 +124,9 @@ def run_plane(opened: Plane, echo: Callable[[str], None], *, as_json: bool = Fal
         echo(f"Careplane gateway on {opened.address}")
         for app, key in opened.keys.items():
             echo(f"key of {app}: {key}")
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays; looking through it again and again would cost every call
+    gc.set_threshold(*GARBAGE)
     try:
         uvloop.run(_serve(opened))
     finally:
