@@ -245,12 +245,12 @@ class Gateway:
         subjects = self._subjects(request)
         most = int(request.body.get("max_tokens") or 0)
         reading = most_tokens_of(request.size) if request.size else most_tokens(request.body)
+        prices = [self._price(target) for target in targets] if budgets is not None else [None]
+        worst = None if None in prices else max(cost(price, reading, most) for price in prices if price)
         held = Held()
         if limits is not None:
             held.permit = await limits.admit(subjects, reading + most)
         if budgets is not None:
-            prices = [self._price(target) for target in targets]
-            worst = None if None in prices else max(cost(price, reading, most) for price in prices if price)
             try:
                 held.hold = await budgets.reserve(subjects, worst)
             except BaseException:
