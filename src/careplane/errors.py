@@ -7,6 +7,7 @@
     │   ├── SettingsError   careplane.toml or the environment
     │   ├── ManifestError   an app folder (file, line, field)
     │   └── DataError       a data file (file, line)
+    ├── TokenError          a signed token (JWT) does not hold; says which rule, never what was in it
     ├── NotFound            a named thing does not exist; names the nearest ones
     ├── Refused             a rule said no; carries the reasons and the way out
     │   └── LimitReached    a rate, concurrency or budget limit; says when to try again
@@ -82,6 +83,20 @@ class ManifestError(InputError):
 
 class DataError(InputError):
     """A data file could not be read; nothing of the bad part was written."""
+
+
+class TokenError(CareplaneError):
+    """A signed token (JWT) does not hold. ``code`` is a word of ours for why: ``malformed``, ``algorithm``, ``type``,
+    ``key``, ``signature``, ``claim``, ``issuer``, ``audience``, ``expired``, ``early``, ``age``, ``nonce``,
+    ``replayed``, ``untrusted``.
+    """
+
+    exit_code = 2
+    status = 401
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotFound(CareplaneError):
