@@ -135,7 +135,7 @@ class FailingOnce:
             raise UpstreamError("The EHR answered 503.")
         return await self._inner.create(resource, if_none_exist)
 
-    async def update(self, resource: JSON) -> str:
+    async def update(self, resource: JSON, if_match: str | None = None) -> str:
         return await self._inner.update(resource)
 
     async def aclose(self) -> None:

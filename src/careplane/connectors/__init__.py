@@ -1,7 +1,8 @@
 """Connectors: the ways into and out of the systems of a health system. One folder per item.
 
-Each item has ``open(settings: Mapping[str, str]) -> connector``; what composes is the type below that it fulfils.
-``settings`` are texts (``base_url``, ``token``, ``path``); an item refuses what it does not know.
+Each item has ``open(settings: Mapping[str, str]) -> connector`` and ``CAPABILITIES``, the names of what its connector
+can do; what composes is the type below that it fulfils. ``settings`` are texts (``base_url``, ``token``, ``path``); an
+item refuses what it does not know. Every item passes the contract suite in ``tests/connectors``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ class FhirReader(Protocol):
     """FHIR R4 read and search."""
 
     async def read(self, reference: str) -> JSON | None:
-        """The resource at ``Type/id``, or ``None`` when there is none."""
+        """The resource at ``Type/id``, or ``None`` when there is none; ``meta.versionId`` is its version."""
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
         """Resources that match; ``query`` holds FHIR search parameters, pages are followed up to ``limit``.
@@ -33,12 +34,26 @@ class FhirWriter(Protocol):
     async def create(self, resource: JSON, if_none_exist: str | None = None) -> str:
         """Create a resource and return its reference; ``if_none_exist`` makes a repeat harmless."""
 
-    async def update(self, resource: JSON) -> str:
-        """Put a resource at its own ``Type/id``."""
+    async def update(self, resource: JSON, if_match: str | None = None) -> str:
+        """Put a resource at its own ``Type/id``.
+
+        ``if_match`` is the ``meta.versionId`` that the change was made on: another one there now is a
+        :class:`careplane.errors.Conflict`, and nothing is overwritten.
+        """
 
 
 class FhirConnector(FhirReader, FhirWriter, Protocol):
     """An EHR that can be read and written."""
+
+
+class FhirBundles(Protocol):
+    """What an EHR's own endpoint can do beyond single writes."""
+
+    async def update_where(self, resource: JSON, query: str) -> str:
+        """Put a resource where the one that a search finds is, or create it; several matches are a conflict."""
+
+    async def transact(self, bundle: JSON) -> JSON:
+        """Send a ``transaction`` (whole or not at all) or ``batch`` bundle; the answer has an entry for each entry."""
 
 
 class CostReader(Protocol):

@@ -156,7 +156,7 @@ def open_fhir(settings: Settings) -> FhirConnector:
     """The EHR: the FHIR endpoint of the settings, else the data that was loaded."""
     if settings.text("fhir_base_url"):
         options = {"base_url": settings.text("fhir_base_url"), "token": settings.secret("fhir_token")}
-        connector: FhirConnector = load("connectors", "fhir_rest").open(options)
+        connector: FhirConnector = load("connectors", "fhir_r4").open(options)
     else:
         connector = load("connectors", "fhir_files").open({"home": str(settings.home)})
     return connector

@@ -11,7 +11,9 @@ from pathlib import Path
 from careplane.connectors.erp_files.reader import CsvCosts
 from careplane.errors import InputError
 
-__all__ = ["CsvCosts", "open"]
+__all__ = ["CAPABILITIES", "CsvCosts", "open"]
+
+CAPABILITIES = frozenset({"cost_lines"})
 
 
 def open(settings: Mapping[str, str]) -> CsvCosts:  # noqa: A001 - the name that the shelf fixes

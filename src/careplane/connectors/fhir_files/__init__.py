@@ -10,7 +10,9 @@ from pathlib import Path
 from careplane.connectors.fhir_files.connector import FilesConnector
 from careplane.errors import InputError
 
-__all__ = ["FilesConnector", "open"]
+__all__ = ["CAPABILITIES", "FilesConnector", "open"]
+
+CAPABILITIES = frozenset({"read", "search", "paging", "create", "conditional_create", "update", "etag"})
 
 
 def open(settings: Mapping[str, str]) -> FilesConnector:  # noqa: A001 - the name that the shelf fixes

@@ -3,16 +3,18 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from careplane.codecs.fhir import RESOURCE_TYPES, reference
 from careplane.connectors.fhir_files.outbox import Outbox
 from careplane.connectors.fhir_files.parts import Parts
 from careplane.connectors.fhir_files.search import Query, parse_query, refers_to_any, split_chain
-from careplane.errors import InputError
+from careplane.errors import InputError, Refused
 from careplane.records import JSON
 
 _PATIENTS_KEPT = 64
+_WAY_OUT = "Set fhir_base_url to write to an EHR."
 
 
 class FilesConnector:
@@ -48,10 +50,22 @@ class FilesConnector:
         _check_type(str(resource.get("resourceType")))
         return self._outbox.create(resource, if_none_exist)
 
-    async def update(self, resource: JSON) -> str:
-        """Append a resource to the outbox at its own ``Type/id``."""
-        split_reference(reference(resource))
-        return self._outbox.update(resource)
+    async def update(self, resource: JSON, if_match: str | None = None) -> str:
+        """Append a resource to the outbox at its own ``Type/id``, with the next ``meta.versionId``.
+
+        Raises:
+            Conflict: ``if_match`` is not the version that is there.
+        """
+        kind, ident = split_reference(reference(resource))
+        return self._outbox.update(resource, partial(self._parts.by_id, kind, ident), if_match)
+
+    async def update_where(self, resource: JSON, query: str) -> str:
+        """Refused: loaded data has no EHR that would decide what a search finds."""
+        raise Refused(["Loaded data takes no conditional update."], _WAY_OUT)
+
+    async def transact(self, bundle: JSON) -> JSON:
+        """Refused: the outbox holds one resource a line."""
+        raise Refused(["Loaded data takes no transaction."], _WAY_OUT)
 
     async def aclose(self) -> None:
         """Close the connection to the lake."""

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +11,7 @@ from uuid import uuid4
 import orjson
 
 from careplane.codecs.fhir import reference
+from careplane.errors import Conflict
 from careplane.records import JSON
 
 
@@ -37,20 +39,37 @@ class Outbox:
         ident = uuid4().hex if condition is None else hashlib.sha256(f"{kind}?{condition}".encode()).hexdigest()[:32]
         if self.read(f"{kind}/{ident}") is not None:
             return f"{kind}/{ident}"
-        return self.update({**resource, "id": ident})
+        return self.update({**resource, "id": ident}, lambda: None)
 
-    def update(self, resource: JSON) -> str:
-        """Append a version of a resource that has an id."""
+    def update(self, resource: JSON, loaded: Callable[[], JSON | None], if_match: str | None = None) -> str:
+        """Append a version of a resource that has an id; its ``meta.versionId`` follows the version that is there.
+
+        ``loaded`` gives the resource as it was before anything was written. Two processes that write the same one take
+        turns, so of two changes made on one version the second meets a conflict.
+
+        Raises:
+            Conflict: ``if_match`` is not the version that is there.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self._folder / ".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            before = self.read(reference(resource)) or loaded()
+            held = _version(before)
+            if if_match is not None and if_match != held:
+                kind = resource["resourceType"]
+                raise Conflict(f"This {kind} has version {held or 'none'}, not {if_match}: it changed. Read it again.")
+            following = str(int(held) + 1) if held.isdecimal() else "1"
+            self._append({**resource, "meta": {**(resource.get("meta") or {}), "versionId": following}})
+        self._catch_up()
+        return reference(resource)
+
+    def _append(self, resource: JSON) -> None:
         file = self._folder / f"{datetime.now(UTC):%Y-%m-%d}.ndjson"
         line = orjson.dumps(resource, option=orjson.OPT_APPEND_NEWLINE)
         with file.open("ab") as out:
-            fcntl.flock(out, fcntl.LOCK_EX)
             out.write(line)
             out.flush()
             os.fsync(out.fileno())
-        self._catch_up()
-        return reference(resource)
 
     def _catch_up(self) -> None:
         """Take in the whole lines appended since the last look; a line still being written waits."""
@@ -66,3 +85,9 @@ class Outbox:
                 resource = orjson.loads(line)
                 self._resources[reference(resource)] = resource
             self._offsets[file] = offset + len(whole)
+
+
+def _version(resource: JSON | None) -> str:
+    """The version of a resource; "" when it is not there or says none."""
+    meta = (resource or {}).get("meta")
+    return str(meta.get("versionId") or "") if isinstance(meta, dict) else ""

@@ -133,7 +133,7 @@ def _open(options: JourneyOptions, scenario: Scenario, ehr_url: str) -> Scene:
 
 
 def _ehr(base_url: str) -> FhirConnector:
-    connector: FhirConnector = load("connectors", "fhir_rest").open({"base_url": base_url})
+    connector: FhirConnector = load("connectors", "fhir_r4").open({"base_url": base_url})
     return connector
 
 

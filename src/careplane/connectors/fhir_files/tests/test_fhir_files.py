@@ -174,7 +174,7 @@ def test_what_is_written_back_lands_in_the_outbox_once_and_is_readable(home: Pat
     assert run(other.create(note)) != first
     lines = [line for file in (home / "outbox").glob("*.ndjson") for line in file.read_text().splitlines()]
     assert len(lines) == 2
-    assert run(ehr.read(first)) == {**note, "id": first.partition("/")[2]}
+    assert run(ehr.read(first)) == {**note, "id": first.partition("/")[2], "meta": {"versionId": "1"}}
     assert len(run(ehr.search("Observation", {"patient": "p1", "date": "2026-04-01"}))) == 2
 
 

@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from careplane.codecs.fhir import RESOURCE_TYPES, reference
-from careplane.connectors.fhir_rest.retry import send_with_retry
+from careplane.connectors.fhir_r4.retry import send_with_retry
 from careplane.errors import Conflict, InputError, Refused, UpstreamError
 from careplane.records import JSON
 
@@ -18,7 +18,7 @@ _GONE = (404, 410)
 _MAX_PAGES = 1000
 
 
-class RestConnector:
+class R4Connector:
     """A :class:`careplane.connectors.FhirConnector` on one endpoint; connections are kept and reused.
 
     A connection belongs to one event loop, and durable runs have a loop of their own, so each loop gets its own client.
@@ -46,7 +46,7 @@ class RestConnector:
         """The resource at ``Type/id``; ``None`` when it does not exist or was deleted."""
         kind, ident = _parts(reference)
         response = await self._send("GET", kind, f"{kind}/{ident}")
-        return None if response.status_code in _GONE else _body(response, kind)
+        return None if response.status_code in _GONE else _with_version(_body(response, kind), response)
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
         """Matches of a search, pages followed up to ``limit``; included resources and outcomes are left out.
@@ -85,16 +85,47 @@ class RestConnector:
         response = await self._send("POST", kind, kind, resource, headers, repeatable=bool(if_none_exist))
         return _created(response, kind)
 
-    async def update(self, resource: JSON) -> str:
+    async def update(self, resource: JSON, if_match: str | None = None) -> str:
         """Put a resource at its own ``Type/id`` and return that reference.
 
+        Args:
+            resource: the whole resource.
+            if_match: the ``meta.versionId`` that the change was made on (hl7.org/fhir/R4/http.html#concurrency).
+
         Raises:
-            Conflict: the server holds another version.
+            Conflict: the server holds another version; nothing was overwritten.
         """
         target = reference(resource)
         kind, ident = _parts(target)
-        await self._send("PUT", kind, f"{kind}/{ident}", resource)
+        headers = {} if if_match is None else {"If-Match": f'W/"{if_match}"'}
+        await self._send("PUT", kind, f"{kind}/{ident}", resource, headers)
         return target
+
+    async def update_where(self, resource: JSON, query: str) -> str:
+        """Put a resource where the one that a search finds is, or create it; returns ``Type/id``.
+
+        Raises:
+            Conflict: several resources match.
+        """
+        kind = str(resource.get("resourceType"))
+        _check_name(kind)
+        return _created(await self._send("PUT", kind, f"{kind}?{query}", resource), kind)
+
+    async def transact(self, bundle: JSON) -> JSON:
+        """Send a ``transaction`` or ``batch`` bundle and give the answer's bundle.
+
+        An answer that is lost is asked for again only when every entry is harmless to repeat.
+
+        Raises:
+            InputError: it is no such bundle.
+            Conflict: an entry of a transaction met another version, or several matches; nothing of it was done.
+        """
+        if bundle.get("resourceType") != "Bundle" or bundle.get("type") not in ("transaction", "batch"):
+            raise InputError("must be a Bundle of type transaction or batch", field="bundle")
+        requests = [entry.get("request") or {} for entry in bundle.get("entry") or []]
+        repeatable = all(one.get("method") != "POST" or one.get("ifNoneExist") for one in requests)
+        response = await self._send("POST", "Bundle", self._root(), bundle, repeatable=repeatable)
+        return _body(response, "Bundle")
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -118,6 +149,10 @@ class RestConnector:
         response = await send_with_retry(self._client, request, what, self._sleep, repeatable=repeatable)
         _raise_for(response, method, what)
         return response
+
+    def _root(self) -> str:
+        """The endpoint itself, without the slash that the client puts after it."""
+        return str(self._client.base_url).rstrip("/")
 
     def _next(self, bundle: JSON, kind: str) -> str | None:
         links = bundle.get("link") or []
@@ -147,8 +182,10 @@ def _raise_for(response: httpx.Response, method: str, what: str) -> None:
     status = response.status_code
     if status < 300 or (method == "GET" and status in _GONE):
         return
-    if status in (409, 412):
-        raise Conflict(f"{what}: the EHR holds another version or several matches (HTTP {status}). Read it again.")
+    if status == 412:
+        raise Conflict(f"{what}: the EHR holds another version or several matches (HTTP 412). Read it again.")
+    if status == 409:
+        raise Conflict(f"{what}: the EHR says that this conflicts with what it holds (HTTP 409). Read it again.")
     if status in (401, 403):
         raise Refused([f"{what}: the EHR refused (HTTP {status})."], "Check the token and its scopes.")
     raise UpstreamError(f"{what}: the EHR answered HTTP {status}{_issue(response)}.")
@@ -171,6 +208,13 @@ def _body(response: httpx.Response, kind: str) -> JSON:
     if not isinstance(body, dict):
         raise UpstreamError(f"GET {kind}: the EHR answered JSON that is not an object.")
     return body
+
+
+def _with_version(resource: JSON, response: httpx.Response) -> JSON:
+    """The resource with the version of the ETag, where the body does not carry one."""
+    version = response.headers.get("ETag", "").removeprefix("W/").strip('"')
+    meta = resource.get("meta") or {}
+    return resource if not version or meta.get("versionId") else {**resource, "meta": {**meta, "versionId": version}}
 
 
 def _matches(bundle: JSON, kind: str) -> list[JSON]:

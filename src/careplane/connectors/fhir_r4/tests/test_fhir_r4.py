@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from careplane.connectors import fhir_rest
-from careplane.connectors.fhir_rest import RestConnector
+from careplane.connectors import fhir_r4
+from careplane.connectors.fhir_r4 import R4Connector
 from careplane.errors import Conflict, InputError, Refused, UpstreamError
 from careplane.records import JSON
 
@@ -65,8 +65,8 @@ def patient(number: int) -> JSON:
 
 
 @asynccontextmanager
-async def connected(base: str) -> AsyncIterator[RestConnector]:
-    connector = fhir_rest.open({"base_url": base})
+async def connected(base: str) -> AsyncIterator[R4Connector]:
+    connector = fhir_r4.open({"base_url": base})
     try:
         yield connector
     finally:
@@ -122,7 +122,7 @@ def test_a_ward_has_its_own_tasks_and_an_unheeded_parameter_is_no_answer(server:
     asyncio.run(journey())
 
 
-def against(answer: Answer, work: Callable[[RestConnector], Awaitable[object]]) -> tuple[object, list[float]]:
+def against(answer: Answer, work: Callable[[R4Connector], Awaitable[object]]) -> tuple[object, list[float]]:
     """Run ``work`` on a connector whose endpoint answers as told; also gives the pauses it took."""
     pauses: list[float] = []
 
@@ -136,7 +136,7 @@ def against(answer: Answer, work: Callable[[RestConnector], Awaitable[object]]) 
 
     async def session() -> object:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
-            return await work(RestConnector(lambda: client, sleep))
+            return await work(R4Connector(lambda: client, sleep))
 
     return asyncio.run(session()), pauses
 
@@ -214,7 +214,7 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
 
     async def session() -> None:
         async with httpx.AsyncClient(base_url="http://127.0.0.1:1/fhir") as client:
-            await RestConnector(lambda: client, never).read("Patient/p")
+            await R4Connector(lambda: client, never).read("Patient/p")
 
     with pytest.raises(UpstreamError, match="base_url"):
         asyncio.run(session())
@@ -232,11 +232,11 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
 )
 def test_settings_are_checked(settings: dict[str, str]) -> None:
     with pytest.raises(InputError):
-        fhir_rest.open(settings)
+        fhir_r4.open(settings)
 
 
 def test_one_connector_serves_several_event_loops(server: str) -> None:
-    connector = fhir_rest.open({"base_url": server})
+    connector = fhir_r4.open({"base_url": server})
     with asyncio.Runner() as one, asyncio.Runner() as other:
         for loop in (one, other, one):
             assert loop.run(connector.search("Patient", {"_count": "1"}, 1)) is not None

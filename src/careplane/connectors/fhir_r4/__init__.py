@@ -9,16 +9,23 @@ from functools import partial
 
 import httpx
 
-from careplane.connectors.fhir_rest.connector import RestConnector
+from careplane.connectors.fhir_r4.connector import R4Connector
 from careplane.errors import InputError
 
-__all__ = ["RestConnector", "open"]
+__all__ = ["CAPABILITIES", "R4Connector", "open"]
+
+CAPABILITIES = frozenset(
+    {
+        *("read", "search", "paging", "create", "conditional_create"),
+        *("update", "etag", "conditional_update", "transaction"),
+    }
+)
 
 _SETTINGS = ("base_url", "timeout_seconds", "token")
 _FHIR_JSON = "application/fhir+json"
 
 
-def open(settings: Mapping[str, str]) -> RestConnector:  # noqa: A001 - the name that the shelf fixes
+def open(settings: Mapping[str, str]) -> R4Connector:  # noqa: A001 - the name that the shelf fixes
     """The connector for one endpoint; nothing is sent yet.
 
     Raises:
@@ -32,7 +39,7 @@ def open(settings: Mapping[str, str]) -> RestConnector:  # noqa: A001 - the name
     if settings.get("token"):
         headers["Authorization"] = f"Bearer {settings['token']}"
     timeout = httpx.Timeout(_seconds(settings.get("timeout_seconds", "30")), connect=10.0)
-    return RestConnector(partial(httpx.AsyncClient, base_url=base_url, headers=headers, timeout=timeout))
+    return R4Connector(partial(httpx.AsyncClient, base_url=base_url, headers=headers, timeout=timeout))
 
 
 def _base_url(text: str) -> str:
