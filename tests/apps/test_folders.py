@@ -72,7 +72,7 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
         (edit("app.yaml", "kind: manual", "kind: schedule"), "app.yaml", "trigger.cron", "five fields"),
         (edit("app.yaml", "kind: manual", "kind: schedule"), "app.yaml", "trigger.jobs", "jobs whose units"),
         (edit("app.yaml", "kind: manual", "kind: manual\n  jobs: [nurse]"), "app.yaml", "trigger.jobs", "belongs to"),
-        (edit("app.yaml", "kind: manual", "kind: event"), "app.yaml", "trigger.on", "must name"),
+        (edit("app.yaml", "kind: manual", "kind: hook"), "app.yaml", "trigger.on", "must name"),
         (edit("app.yaml", "goals: [workforce]", "goals: [fame]"), "app.yaml", "goals[0]", "not a goal"),
         (edit("app.yaml", "id: my_idea", "id: your_idea"), "app.yaml", "id", "folder is named"),
         (edit("app.yaml", "_id={patient}", "name=x"), "app.yaml", "context[0].search", "minimum necessary"),
@@ -151,8 +151,8 @@ def test_hash_follows_each_text(folder: Path) -> None:
 
 
 def test_key_named_on_is_not_a_boolean(folder: Path) -> None:
-    edit("app.yaml", "kind: manual", "kind: event\n  on: Communication.received")(folder)
-    assert read_app(folder).spec.trigger.on == "Communication.received"
+    edit("app.yaml", "kind: manual", "kind: subscription\n  on: Communication.created")(folder)
+    assert read_app(folder).spec.trigger.on == "Communication.created"
 
 
 CASES = [(name, title) for name in COMPLETE for title, case in read_cases(SHELF / name).items() if case.draft]
@@ -179,3 +179,32 @@ def test_location_is_searched_only_where_r4_defines_it(name: str) -> None:
     for rule in read_app(SHELF / name).spec.context:
         parameters = {parameter for parameter, _ in parse_qsl(rule.search)}
         assert rule.resource in WITH_LOCATION or "location" not in parameters
+
+
+@pytest.mark.parametrize(
+    ("trigger", "field", "words"),
+    [
+        ("kind: event\n  on: Call.ended", "trigger.kind", "Write kind: api"),
+        ("kind: event\n  on: Task.received", "trigger.kind", "on: Task.created"),
+        ("kind: subscription\n  on: Task.x", "trigger.on", "such as Communication.created"),
+        ("kind: subscription\n  on: Tusk.created", "trigger.on", "no FHIR R4 resource type"),
+        ("kind: hl7v2\n  on: ADT-A03", "trigger.on", "such as ADT^A03"),
+        ("kind: manual\n  on: x", "trigger.on", "leave it out"),
+        ("kind: manual\ntriggers:\n  - kind: hook\n    on: a-b\n  - kind: hook\n    on: a-b", "triggers[1]", "repeats"),
+        ("kind: chat\ntriggers:\n  - kind: erp", "triggers[0].on", "such as invoice.posted"),
+        (
+            "kind: schedule\n  cron: 0 6 * * *\n  jobs: [nurse]\n"
+            "triggers:\n  - kind: schedule\n    cron: 0 7 * * *\n    jobs: [nurse]",
+            "triggers[0].kind",
+            "second schedule",
+        ),
+    ],
+)
+def test_mistake_in_a_trigger_is_told_with_its_field(folder: Path, trigger: str, field: str, words: str) -> None:
+    file = folder / "app.yaml"
+    text = file.read_text()
+    start, end = text.index("trigger:\n"), text.index("# Only these resources")
+    file.write_text(f"{text[:start]}trigger:\n  {trigger}\n{text[end:]}")
+    told = [problem for problem in check_app(folder) if problem.field == field and words in problem.message]
+    assert told, [str(problem) for problem in check_app(folder)]
+    assert all(problem.line for problem in told)

@@ -8,7 +8,8 @@ import httpx
 
 from careplane import governance
 from careplane.gateway import list_keys, revoke_key
-from careplane.server.asgi import MAX_EVENT_BYTES, asgi_app
+from careplane.server.asgi import asgi_app
+from careplane.server.events import MAX_EVENT_BYTES
 from careplane.server.platform import Platform
 from careplane.workflow import find_runs
 
@@ -97,3 +98,12 @@ def test_a_process_without_a_worker_takes_no_events(platform: Platform, door: An
     answer = asyncio.run(post())
     assert answer.status_code == 503
     assert "careplane serve" in answer.json()["error"]
+
+
+def test_what_the_manifest_does_not_declare_starts_nothing(platform: Platform, door: Any) -> None:
+    answer = door.post({**NOTICE, "kind": "Quill.arrived"})
+    assert answer.status_code == 422
+    assert "Communication.created (subscription), Communication.received (api)" in answer.json()["error"]
+    assert "Quill" not in answer.text
+    asyncio.run(door.durable.drain())
+    assert find_runs(platform.store) == []

@@ -240,7 +240,7 @@ def _integration(app: App) -> tuple[str, ...]:
     missing = set()
     if app.spec.output.kind == "text":
         missing.add("write_back_with_provenance")
-    if app.spec.trigger.kind in ("chat", "manual"):
+    if all(trigger.kind in ("chat", "manual") for trigger in app.spec.starts):
         missing.add("in_workflow_launch")
     return tuple(name for name in INTEGRATION_CHECKS if name not in missing)
 

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from careplane.apps._cron import cron_problem
 from careplane.apps._schema import schema_problems
 from careplane.apps._source import MAX_BYTES, Source, read_yaml
+from careplane.apps._triggers import old_kinds, trigger_problems
 from careplane.apps.cases import case_problems
 from careplane.apps.template import compile_prompt, names
 from careplane.codecs.fhir import RESOURCE_TYPES
 from careplane.codecs.lesson import parse_lesson
 from careplane.errors import InputError, ManifestError
-from careplane.records.app import App, AppSpec, Trigger
+from careplane.records.app import App, AppSpec
 
 MANIFEST, PROMPT, LESSON = "app.yaml", "prompt.md", "lesson.md"
 PLACEHOLDERS = ("{patient}", "{encounter}", "{unit}", "{focus}")
-NAMED_TRIGGERS = ("event", "hook", "erp")
 
 
 def read_app(folder: Path) -> App:
@@ -49,7 +48,7 @@ def _inspect(folder: Path) -> tuple[App | None, list[ManifestError]]:
     source = read_yaml(folder / MANIFEST)
     if source.problems:
         return None, source.problems
-    problems = list(schema_problems(source))
+    problems = list(old_kinds(source)) or list(schema_problems(source))
     if problems:
         return None, problems
     spec = msgspec.convert(source.data, AppSpec)
@@ -91,7 +90,7 @@ def _hash(*parts: bytes) -> str:
 def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestError]:
     if spec.id != name:
         yield source.problem(("id",), f"is '{spec.id}' but the folder is named '{name}'; make them the same")
-    yield from _trigger_problems(source, spec.trigger)
+    yield from trigger_problems(source, spec)
     if spec.output.min_words > spec.output.max_words:
         yield source.problem(("output", "min_words"), f"is more than max_words, which is {spec.output.max_words}")
     declared = names(spec)
@@ -107,21 +106,6 @@ def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestErr
         own = declared[len(declared) - len(spec.context) + index]
         if declared.count(own) > 1:
             yield source.problem(("context", index), f"shares the name '{own}' with another; give it an as_name")
-
-
-def _trigger_problems(source: Source, trigger: Trigger) -> Iterator[ManifestError]:
-    if trigger.kind == "schedule":
-        problem = cron_problem(trigger.cron)
-        if problem:
-            yield source.problem(("trigger", "cron"), problem)
-        if not trigger.jobs:
-            yield source.problem(("trigger", "jobs"), "must name the jobs whose units get a run, such as charge_nurse")
-    else:
-        for name in ("cron", "jobs"):
-            if getattr(trigger, name):
-                yield source.problem(("trigger", name), f"belongs to kind: schedule, not to kind: {trigger.kind}")
-    if trigger.kind in NAMED_TRIGGERS and not trigger.on:
-        yield source.problem(("trigger", "on"), f"must name what starts the app, as its kind is {trigger.kind}")
 
 
 def _text_problems(folder: Path, spec: AppSpec, texts: dict[str, str | None]) -> Iterator[ManifestError]:

@@ -171,6 +171,6 @@ def _row(app: App, item: RegisterItem | None) -> dict[str, object]:
         "version": app.spec.version,
         "stage": item.stage if item else "not registered",
         "tier": tier(app.spec.tier).tier,
-        "trigger": trigger.cron or trigger.on or trigger.kind,
+        "trigger": trigger.name,
         "runnable": app.runnable,
     }

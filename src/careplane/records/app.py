@@ -14,7 +14,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Score = Annotated[int, Meta(ge=0, le=3)]
 
 Area = Literal["clinical", "operational", "administrative", "patient"]
-TriggerKind = Literal["event", "schedule", "hook", "erp", "chat", "manual"]
+TriggerKind = Literal["hook", "subscription", "hl7v2", "schedule", "erp", "api", "chat", "manual"]
 PhiPolicy = Literal["identifiable", "limited", "deidentified", "none"]
 OutputKind = Literal["Communication", "DocumentReference", "Composition", "Task", "QuestionnaireResponse", "text"]
 CitationRule = Literal["required", "optional", "none"]
@@ -35,15 +35,35 @@ class TierAnswers(Record, frozen=True):
 
 
 class Trigger(Record, frozen=True):
-    """What starts a run. ``on`` names the event or hook (``Communication.received``, ``patient-view``);
-    ``cron`` is five fields in the local time of the site, for ``kind: schedule``; each unit where somebody with one of
-    ``jobs`` works then gets a run, which the first of them reviews."""
+    """What starts a run: the door (``kind``) and the name of what happened there (``on``).
+
+    =============  ====================================================================  =======================
+    kind           ``on``                                                                the door
+    =============  ====================================================================  =======================
+    hook           a CDS hook, such as ``patient-view`` or ``order-sign``                CDS Hooks service
+    subscription   FHIR R4 type, dot, ``created``, ``updated``, ``deleted`` or ``*``     FHIR Subscription
+    hl7v2          MSH-9 with ``^``, such as ``ADT^A03``; ``ADT^*`` for each of a type   MLLP listener
+    erp            what a row of an ERP file is, such as ``invoice.posted``              ERP file drop
+    api            any name that the sender and the manifest agree on                    ``POST /events``
+    chat           nothing                                                               ``POST /chat``
+    schedule       nothing; ``cron`` says when                                           the clock
+    manual         nothing                                                               ``careplane app try``
+    =============  ====================================================================  =======================
+
+    ``cron`` is five fields in the local time of the site; each unit where somebody with one of ``jobs`` works then gets
+    a run, which the first of them reviews. ``jobs`` of a chat name who takes over a conversation.
+    """
 
     kind: TriggerKind
     on: str = ""
     cron: str = ""
     description: str = ""
     jobs: tuple[Identifier, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The short name that lists show: what happened, or the kind."""
+        return self.on or self.cron or self.kind
 
 
 class ContextRule(Record, frozen=True):
@@ -203,6 +223,12 @@ class AppSpec(Record, frozen=True):
     survey: SurveyRule = SurveyRule()
     costs: tuple[CostDriver, ...] = ()
     reference: str = ""
+    triggers: tuple[Trigger, ...] = ()
+
+    @property
+    def starts(self) -> tuple[Trigger, ...]:
+        """All that starts the app: ``trigger``, and ``triggers`` beside it."""
+        return (self.trigger, *self.triggers)
 
 
 class App(Record, frozen=True):

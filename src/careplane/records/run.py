@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from careplane.records import Record
+from careplane.records.app import TriggerKind
 from careplane.records.model import ModelCall
 
 RunStatus = Literal["refused", "failed", "draft", "accepted", "edited", "rejected"]
@@ -11,8 +12,32 @@ ReviewAction = Literal["accept", "edit", "reject"]
 Severity = Literal["info", "caution", "critical"]
 
 
+class Occurrence(Record, frozen=True):
+    """One thing that happened, whatever the door it came through; no app is named yet.
+
+    ``kind`` is the door, ``on`` what happened, as a manifest's trigger names it (``order-sign``,
+    ``Communication.created``, ``ADT^A03``, ``invoice.posted``). ``id`` is the sender's name of it, the same each time
+    it is delivered, so that an app runs once for it; where two senders may use the same ids, the door puts the sender
+    before it. ``source`` says who told (an issuer, a listener, a file) and is no secret and no identifier of a patient.
+    The others are those of :class:`Event`.
+    """
+
+    id: str
+    kind: TriggerKind
+    on: str
+    at: datetime
+    patient: str | None = None
+    encounter: str | None = None
+    focus: str | None = None
+    unit: str | None = None
+    site: str | None = None
+    user: str | None = None
+    source: str = ""
+
+
 class Event(Record, frozen=True):
-    """What happened: the cause of a run. ``id`` makes the run happen once, however often it is delivered.
+    """What happened, as it concerns one app: the cause of a run. ``id`` makes the run happen once, however often it is
+    delivered; ``kind`` is what happened and ``door`` the kind of trigger that it came by.
 
     ``patient``, ``encounter`` and ``focus`` are FHIR references (``Patient/123``); ``unit`` is the clinic or ward,
     ``site`` the hospital, ``user`` the reference of the person who will review; ``at`` is aware, in UTC.
@@ -28,6 +53,8 @@ class Event(Record, frozen=True):
     unit: str | None = None
     site: str | None = None
     user: str | None = None
+    door: TriggerKind | None = None
+    source: str = ""
 
 
 class Reason(Record, frozen=True):

@@ -58,7 +58,7 @@ def entitle(
         item = fetch(connection, register, RegisterItem, register.c.id == name)
     request = PermitRequest(
         app=app,
-        event=Event(id="gateway", app=name, kind="chat", at=clock()),
+        event=Event(id="gateway", app=name, kind="gateway", at=clock()),
         item=item,
         stopped=governance.stopped(store, name, None, app.spec.version),
         region=region(app.spec.route.model),

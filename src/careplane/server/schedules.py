@@ -3,7 +3,7 @@
 from functools import partial
 
 from careplane import alignment, change, governance
-from careplane.records.app import App
+from careplane.records.app import App, Trigger
 from careplane.records.people import Person
 from careplane.server.platform import Platform
 from careplane.store import find
@@ -15,14 +15,16 @@ def open_schedules(platform: Platform) -> tuple[Schedule, ...]:
     """A schedule for each app that has one and can run, in the time zone of the site."""
     zone = platform.settings.text("timezone")
     return tuple(
-        Schedule(app=app.id, cron=app.spec.trigger.cron, timezone=zone, posts=partial(_posts, platform, app))
+        Schedule(app=app.id, cron=trigger.cron, timezone=zone, posts=partial(posts, platform, app, trigger))
         for app in platform.apps.values()
-        if app.runnable and app.spec.trigger.kind == "schedule"
+        if app.runnable
+        for trigger in app.spec.starts
+        if trigger.kind == "schedule"
     )
 
 
-def _posts(platform: Platform, app: App) -> tuple[Post, ...]:
-    """The units where somebody with one of the app's jobs works, each with its reviewer: who is trained comes first.
+def posts(platform: Platform, app: App, trigger: Trigger) -> tuple[Post, ...]:
+    """The units where somebody with one of the trigger's jobs works, each with its reviewer: trained people first.
 
     An app that is not on the register in a running stage has none; what else may refuse a run is asked for each event.
     """
@@ -30,7 +32,7 @@ def _posts(platform: Platform, app: App) -> tuple[Post, ...]:
     item = alignment.find_item(store, app.id)
     if item is None or item.stage not in governance.RUNNING_STAGES:
         return ()
-    jobs = app.spec.trigger.jobs
+    jobs = trigger.jobs
     with store.read() as connection:
         staff = find(connection, people, Person, people.c.job.in_(jobs))
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from careplane.records import Record
-from careplane.records.run import Event
-
-KIND = "schedule"
+from careplane.records.run import Event, Occurrence
+from careplane.workflow.triggers import event_for
 
 
 class Post(Record, frozen=True):
@@ -40,12 +39,13 @@ def events_of(schedule: Schedule, at: datetime) -> Iterator[Event]:
     """The events of a scheduled time; their ids follow from app, unit and time, so a repeat is the same event."""
     for post in schedule.posts():
         unit = post.unit.rpartition("/")[2]
-        yield Event(
+        happened = Occurrence(
             id=f"{schedule.app}-{unit}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}",
-            app=schedule.app,
-            kind=KIND,
+            kind="schedule",
+            on=schedule.cron,
             at=at,
             unit=post.unit,
             site=post.site,
             user=post.user,
         )
+        yield event_for(schedule.app, happened)

@@ -52,7 +52,7 @@ def event_of(scene: Scene, message: JSON) -> Event:
     return Event(
         id=message["id"],
         app=APP,
-        kind="Communication.received",
+        kind="Communication.created",
         at=datetime.fromisoformat(message["sent"]),
         patient=message["subject"]["reference"],
         focus=f"Communication/{message['id']}",

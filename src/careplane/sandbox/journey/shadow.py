@@ -55,7 +55,7 @@ def _discharge(scene: Scene, stay: JSON) -> Event:
     return Event(
         id=f"discharge-{stay['id']}",
         app="discharge_summary",
-        kind="Encounter.discharge",
+        kind="encounter-discharge",
         at=scene.now,
         patient=stay["subject"]["reference"],
         encounter=reference,

@@ -1,0 +1,103 @@
+"""``POST /events``: the door for connected systems, with the key of one app and references only."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from careplane import gateway
+from careplane.records import Record
+from careplane.records.app import App
+from careplane.records.run import Occurrence
+from careplane.server.platform import Platform
+from careplane.workflow.durable import Durable
+from careplane.workflow.triggers import events_of
+
+MAX_EVENT_BYTES = 16_384
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Reference = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}$")]
+
+
+class Notice(Record, frozen=True):
+    """What a connected system posts to ``/events``: references only, never a resource.
+
+    ``id`` is the sender's name of the event; ``kind`` says what happened, as the ``on`` of a trigger names it; all
+    others are FHIR references.
+    """
+
+    id: Name
+    kind: Name
+    patient: Reference | None = None
+    encounter: Reference | None = None
+    focus: Reference | None = None
+    unit: Reference | None = None
+    site: Reference | None = None
+    user: Reference | None = None
+
+
+def events_door(platform: Platform, durable: Durable | None) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """The door; without ``durable`` it answers 503, as nothing could be kept."""
+
+    async def events(request: Request) -> JSONResponse:
+        return await _receive(request, platform, durable)
+
+    return events
+
+
+async def _receive(request: Request, platform: Platform, durable: Durable | None) -> JSONResponse:
+    """Take one event for the app whose key came with it; 202 once it is durable, however often it is sent."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    name = gateway.app_of_key(platform.store, key) if scheme.lower() == "bearer" and key else None
+    if name is None:
+        return _problem(401, "Send the app's key as: Authorization: Bearer cp-…")
+    if durable is None:
+        return _problem(503, "This process takes no events; send them to the server started by: careplane serve")
+    body = await _body(request)
+    if body is None:
+        return _problem(413, f"An event is at most {MAX_EVENT_BYTES} bytes; send references, not resources.")
+    try:
+        notice = msgspec.json.decode(body, type=Notice)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _problem(400, f"Not an event: {error}")
+    app = platform.apps.get(name)
+    started = events_of((app,), _occurrence(platform, notice)) if app else ()
+    if not started:
+        return _problem(422, _unmatched(name, app))
+    for event in started:
+        await durable.submit(event)
+    return JSONResponse({"accepted": hashlib.sha256(f"{name}:{notice.id}".encode()).hexdigest()[:16]}, status_code=202)
+
+
+def _occurrence(platform: Platform, notice: Notice) -> Occurrence:
+    given = msgspec.structs.asdict(notice)
+    return Occurrence(kind="api", on=given.pop("kind"), at=platform.clock(), source="api", **given)
+
+
+def _unmatched(name: str, app: App | None) -> str:
+    """Why nothing starts, with the names that would start it; what was sent is not repeated."""
+    if app is None or not app.runnable:
+        return f"The app {name} cannot run: it has no prompt."
+    named = [f"{trigger.on} ({trigger.kind})" for trigger in app.spec.starts if trigger.on]
+    return (
+        f"Nothing of this kind starts {name}. Its manifest declares: {', '.join(named)}."
+        if named
+        else f"No event starts {name}: its manifest declares {app.spec.trigger.kind}, which has a door of its own."
+    )
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, or ``None`` as soon as it is longer than an event may be."""
+    held = bytearray()
+    async for chunk in request.stream():
+        held += chunk
+        if len(held) > MAX_EVENT_BYTES:
+            return None
+    return bytes(held)
+
+
+def _problem(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"error": text}, status_code=status)
