@@ -11,10 +11,11 @@ import msgspec
 from careplane.cli.app_text import run_lines
 from careplane.errors import InputError, NotFound
 from careplane.records.app import App
-from careplane.records.run import Event, Run
+from careplane.records.run import Occurrence, Run
 from careplane.server.platform import Platform, open_platform
 from careplane.settings import read_settings
 from careplane.workflow import preview
+from careplane.workflow.triggers import event_for
 
 
 @click.command("try")
@@ -70,11 +71,25 @@ async def _trial(platform: Platform, app: App, subject: dict[str, str | None]) -
         for reference in subject.values():
             if reference is not None and await fhir.read(reference) is None:
                 raise NotFound(await _not_there(platform, reference))
-        at = datetime.now(UTC)
-        event = Event(id=uuid4().hex, app=app.id, kind="manual", at=at, **subject)
+        event = event_for(app.id, _by_hand(subject))
         return await preview(platform.runtime, app, event)
     finally:
         await fhir.aclose()
+
+
+def _by_hand(subject: Mapping[str, str | None]) -> Occurrence:
+    """What somebody asked for at the command line."""
+    return Occurrence(
+        id=uuid4().hex,
+        kind="manual",
+        on="manual",
+        at=datetime.now(UTC),
+        patient=subject["patient"],
+        encounter=subject["encounter"],
+        unit=subject["unit"],
+        focus=subject["focus"],
+        source="careplane app try",
+    )
 
 
 def _lacking(app: App, subject: Mapping[str, str | None]) -> dict[str, list[str]]:
