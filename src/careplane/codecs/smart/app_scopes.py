@@ -6,19 +6,19 @@ from urllib.parse import parse_qsl
 from careplane.codecs.smart.scopes import Level, ResourceScope, Scopes, joined
 from careplane.records.app import AppSpec, ContextRule
 
-OF_A_PATIENT = frozenset(
-    """
-    Account AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic BodyStructure CarePlan
-    CareTeam ChargeItem Claim ClaimResponse ClinicalImpression Communication CommunicationRequest Composition Condition
-    Consent Coverage CoverageEligibilityRequest CoverageEligibilityResponse DetectedIssue DeviceRequest
-    DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference Encounter EnrollmentRequest EpisodeOfCare
+_OF_A_PATIENT_TEXT = """
+Account AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic BodyStructure CarePlan
+CareTeam ChargeItem Claim ClaimResponse ClinicalImpression Communication CommunicationRequest Composition Condition
+Consent Coverage CoverageEligibilityRequest CoverageEligibilityResponse DetectedIssue DeviceRequest
+DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference Encounter EnrollmentRequest EpisodeOfCare
     ExplanationOfBenefit FamilyMemberHistory Flag Goal Group ImagingStudy Immunization ImmunizationEvaluation
-    ImmunizationRecommendation Invoice List MeasureReport Media MedicationAdministration MedicationDispense
-    MedicationRequest MedicationStatement MolecularSequence NutritionOrder Observation Patient Person Procedure
-    Provenance QuestionnaireResponse RelatedPerson RequestGroup ResearchSubject RiskAssessment Schedule ServiceRequest
-    Specimen SupplyDelivery SupplyRequest VisionPrescription Task
-    """.split()
-)
+ImmunizationRecommendation Invoice List MeasureReport Media MedicationAdministration MedicationDispense
+MedicationRequest MedicationStatement MolecularSequence NutritionOrder Observation Patient Person Procedure
+Provenance QuestionnaireResponse RelatedPerson RequestGroup ResearchSubject RiskAssessment Schedule ServiceRequest
+Specimen SupplyDelivery SupplyRequest VisionPrescription Task
+"""
+
+OF_A_PATIENT = frozenset(_OF_A_PATIENT_TEXT.split())
 """Types of the patient compartment (hl7.org/fhir/R4/compartmentdefinition-patient.html), and Task, whose subject is
 ``for``: EHRs grant it by patient though the compartment leaves it out."""
 

@@ -147,6 +147,8 @@ def _letters(verbs: str, text: str) -> str:
 
 def _params(query: str, text: str) -> tuple[tuple[str, str], ...]:
     try:
+        if not query:
+            raise ValueError(query)
         pairs = parse_qsl(query, keep_blank_values=False, strict_parsing=True, max_num_fields=20)
     except ValueError as error:
         raise InputError("must end in search parameters: ?name=value", field=f"scope {_shown(text)}") from error
