@@ -172,6 +172,17 @@ class UpstreamBusy(UpstreamError):
         self.retry_after = retry_after
 
 
+class UpstreamAway(UpstreamError):
+    """An outside system cannot be reached, or answers nothing but failures: waiting helps, asking otherwise does not.
+    ``dependency`` is what is away (``ehr``, ``model``), where it is known."""
+
+    status = 503
+
+    def __init__(self, message: str, dependency: str = "") -> None:
+        super().__init__(message)
+        self.dependency = dependency
+
+
 class UpstreamRejected(UpstreamError):
     """An outside system does not accept the request as it is. ``code`` is a word of ours for why
     (``invalid_request``, ``context_length_exceeded``, ``content_filter``, ``authentication``, ``not_found``)."""

@@ -8,6 +8,7 @@ PATH_MINIMUM = 6
 SESSIONS_MINIMUM = 2
 TRAINED_MINIMUM = 0.90
 LIKED_LOWER = 0.50
+DRILL_DAYS = 365
 
 
 def owned(case: Case) -> GateCheck:
@@ -59,6 +60,20 @@ def plan_locked(case: Case) -> GateCheck:
         return answer("plan_locked", False, "No evaluation plan is locked.")
     text = f"Locked {plan.locked_at:%Y-%m-%d} by {plan.locked_by}, start {plan.start}; hash {plan.hash[:12]}."
     return answer("plan_locked", case.metrics["plan_locked_before_start"], text, f"/evidence/{plan.id}")
+
+
+def drilled(case: Case) -> GateCheck:
+    """The newest drill passed, and is not older than a year."""
+    drill = case.drill
+    if drill is None or drill.ended is None:
+        return answer("drill", None, "Fallback drill: not measured.", "/safety/downtime")
+    age = (case.today - drill.ended.date()).days
+    failed = ", ".join(check.name.replace("_", " ") for check in drill.checks if not check.passed)
+    told = "passed" if drill.passed else f"did not pass ({failed})"
+    text = f"Fallback drill ({drill.dependency} away) of {drill.ended:%Y-%m-%d}, by {drill.by}: {told}."
+    if drill.passed and age > DRILL_DAYS:
+        text += f" It is older than {DRILL_DAYS} days."
+    return answer("drill", drill.passed and age <= DRILL_DAYS, text, "/safety/downtime")
 
 
 def primary_effect(case: Case) -> GateCheck:

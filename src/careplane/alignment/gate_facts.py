@@ -9,11 +9,13 @@ from careplane.alignment.decisions import decisions
 from careplane.alignment.overlap import LookAlike, look_alikes
 from careplane.alignment.register import load_item
 from careplane.change import Panel, ThreeQuestions, find_requests, panel, three_questions
+from careplane.records.downtime import Drill
 from careplane.records.evidence import Effect, Result
 from careplane.records.money import AimCell, Value
 from careplane.records.people import Request
 from careplane.records.portfolio import DecisionItem, GateCheck, RegisterItem
 from careplane.store import Store
+from careplane.workflow.drill import last_drill
 
 USE_TARGET = 0.20
 """Share of eligible events in which the app is used, where the plan names none; published uptake is 0.20 to 0.57."""
@@ -37,6 +39,7 @@ class Case:
     aims: Sequence[AimCell] | None
     trained_share: float | None
     use_target: float
+    drill: Drill | None = None
 
     @property
     def result(self) -> Result | None:
@@ -87,6 +90,7 @@ def read_case(
         aims=aims,
         trained_share=trained_share,
         use_target=use_target,
+        drill=last_drill(store, item.id),
     )
 
 

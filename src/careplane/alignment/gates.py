@@ -56,7 +56,7 @@ GATES: Mapping[str, GateRule] = {
         (
             unrecorded("silent_quality", "Quality in silent use against its threshold"),
             unrecorded("seeded_faults", "Review of seeded faults"),
-            unrecorded("drill", "Incident and fallback drill"),
+            checks.drilled,
             checks.trained,
             checks.plan_locked,
         ),

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "app": "The apps: new, check, list, show, try, schema.",
     "budget": "What apps and sites spent on models: show.",
     "demo": "Run the whole journey on a synthetic health system.",
+    "downtime": "What is away, and drills of the fallback: drill, status, end.",
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",

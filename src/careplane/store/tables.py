@@ -79,6 +79,21 @@ runs = Table(
     Index("ix_runs_app_status_at", "app", "status", "at"),
     Index("ix_runs_reviewer_status", "reviewer", "status"),
 )
+edits = Table(
+    "edits",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("at", String, nullable=False),
+    _body(),
+)
+write_backs = Table(
+    "write_backs",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("next_at", String, nullable=False, index=True),
+    _body(),
+)
 events = Table(
     "events",
     metadata,
@@ -114,6 +129,39 @@ shared_limits = Table(
     Column("kind", String, nullable=False),
     Column("subject", String, nullable=False, index=True),
     Column("period", String, nullable=False),
+    _body(),
+)
+
+# downtime
+failing = Table(
+    "failing",
+    metadata,
+    Column("dependency", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("at", String, nullable=False),
+)
+outages = Table(
+    "outages",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("holding", String, unique=True),
+    Column("since", String, nullable=False, index=True),
+    _body(),
+)
+waiting_events = Table(
+    "waiting_events",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("event", String, primary_key=True),
+    Column("next_at", String, nullable=False, index=True),
+    _body(),
+)
+drills = Table(
+    "drills",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
     _body(),
 )
 

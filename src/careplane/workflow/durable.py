@@ -24,8 +24,8 @@ from sqlalchemy.event import listen
 
 from careplane.errors import Conflict
 from careplane.records.run import Event
+from careplane.workflow.downtime import run_queued
 from careplane.workflow.inbox import State, is_waiting, load_event, mark, receive, received_count, waiting
-from careplane.workflow.run import run_event
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.schedule import Schedule, events_of
 from careplane.workflow.writeback import finish_write_backs
@@ -103,7 +103,7 @@ class Durable:
         state: State = "failed"
         try:
             if event is not None:
-                await run_event(self.runtime, event)
+                await run_queued(self.runtime, event)
                 state = "done"
         finally:
             mark(self.runtime.store, app, ident, state)

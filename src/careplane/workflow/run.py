@@ -17,6 +17,7 @@ from careplane.errors import (
     NotFound,
     Refused,
     ShieldError,
+    UpstreamAway,
     UpstreamError,
     UpstreamTimeout,
 )
@@ -26,6 +27,7 @@ from careplane.records.app import App
 from careplane.records.run import Draft, Event, Permit, Run, Source
 from careplane.shield.checks import Checked, sentences
 from careplane.workflow.context import Context, read_context
+from careplane.workflow.outages import reaching
 from careplane.workflow.prompt import model_request
 from careplane.workflow.records import find_run, run_id, save_new_run
 from careplane.workflow.runtime import Runtime
@@ -35,6 +37,7 @@ _TRIAL_CHECKS = (not_stopped, data_policy)
 
 _PLAIN: tuple[tuple[type[CareplaneError], str], ...] = (
     (ShieldError, "The PHI shield could not protect the text, so nothing was sent."),
+    (UpstreamAway, "{away} The fallback: {fallback}"),
     (UpstreamTimeout, "The model or the record system did not answer in time."),
     (UpstreamError, "The model or the record system failed."),
     (Refused, "The gateway refused the call."),
@@ -43,10 +46,13 @@ _PLAIN: tuple[tuple[type[CareplaneError], str], ...] = (
 )
 
 
-async def run_event(runtime: Runtime, event: Event) -> Run:
+async def run_event(runtime: Runtime, event: Event, *, waits: bool = False) -> Run:
     """Run an app for an event; the same event again gives the run of the first time.
 
+    With ``waits`` a run whose EHR or model is away is not stored as failed, so that it can be run later.
+
     Raises:
+        UpstreamAway: only with ``waits``: nothing is stored, so the event can be run again.
         NotFound: no such app.
         LedgerError: the audit record could not be made durable; nothing is stored, so the event can be run again.
     """
@@ -59,7 +65,7 @@ async def run_event(runtime: Runtime, event: Event) -> Run:
     run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
     await asyncio.to_thread(_record_permit, runtime, run)
     if permit.allowed:
-        run = await _drafted(runtime, app, run)
+        run = await _drafted(runtime, app, run, waits=waits)
     return await asyncio.to_thread(save_new_run, runtime.store, run)
 
 
@@ -116,14 +122,17 @@ def _record_permit(runtime: Runtime, run: Run) -> None:
     )
 
 
-async def _drafted(runtime: Runtime, app: App, run: Run) -> Run:
+async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False) -> Run:
     """The run with its draft, or failed with a sentence that says why."""
     try:
         return await _draft(runtime, app, run)
     except LedgerError:
         raise
     except CareplaneError as error:
+        if waits and isinstance(error, UpstreamAway):
+            raise
         sentence = next((text for kind, text in _PLAIN if isinstance(error, kind)), "The run failed.")
+        sentence = sentence.format(away=error, fallback=app.spec.fallback)
         runtime.ledger.append(
             "run.failed", at=runtime.clock(), run=run.id, app=run.app, facts={"error": type(error).__name__}
         )
@@ -131,8 +140,11 @@ async def _drafted(runtime: Runtime, app: App, run: Run) -> Run:
 
 
 async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
-    context = await read_context(runtime.fhir, app, run.event, at=runtime.clock(), external=runtime.region != "local")
-    reply = await runtime.complete(model_request(app, run.event, context, run.id))
+    outside = runtime.region != "local"
+    async with reaching(runtime.outages, "ehr", app.id):
+        context = await read_context(runtime.fhir, app, run.event, at=runtime.clock(), external=outside)
+    async with reaching(runtime.outages, "model", app.id):
+        reply = await runtime.complete(model_request(app, run.event, context, run.id))
     cut = reply.finish_reason == "length"
     draft = check_text(runtime, app, reply.text, context.sources, context.message, cut=cut)
     await asyncio.to_thread(_record_draft, runtime, run, draft, context)

@@ -11,6 +11,7 @@ from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Event, Finding, Permit, Reason
 from careplane.shield.checks import Checked
 from careplane.store import Store
+from careplane.workflow.outages import Outages
 
 Complete = Callable[[ModelRequest], Awaitable[ModelReply]]
 PermitRun = Callable[[App, Event], tuple[Permit, str | None, str | None]]
@@ -25,6 +26,7 @@ class Runtime:
     ``complete`` is the gateway, ``permit`` answers with the permit, the plan and the arm of the event's unit,
     ``may_sign`` says whether a person may sign drafts of an app (the training gate), ``checks`` are the output checks,
     ``clock`` gives aware times, ``region`` is where the model runs, ``synthetic`` labels all that is written.
+    ``outages`` notes whether the EHR and the models are there; without it nothing is noted and nothing waits.
     """
 
     apps: Callable[[str], App]
@@ -38,3 +40,4 @@ class Runtime:
     clock: Callable[[], datetime]
     region: str | None = None
     synthetic: bool = False
+    outages: Outages | None = None
