@@ -26,6 +26,7 @@ from careplane.workflow import (
     survey_due,
 )
 from careplane.workflow.difference import token_distance, unified_diff
+from careplane.workflow.pending import pending_write_back
 
 WHO = "Practitioner/p001"
 TEXT = "Hello Maria, your follow-up is on 2026-03-12 [4]. We look forward to seeing you at the clinic. Your care team"
@@ -146,11 +147,14 @@ class FailingOnce:
 def test_write_back_is_made_up_for_and_not_doubled(runtime: Runtime, installation: ModuleType, fails_at: int) -> None:
     failing = dataclasses.replace(runtime, fhir=FailingOnce(runtime.fhir, fails_at))
     run = drafted(failing, installation)
-    with pytest.raises(UpstreamError):
-        review(failing, run, "edit", TEXT)
+    assert review(failing, run, "edit", TEXT).status == "edited"
     assert load_run(runtime.store, run.id).written == ()
+    row = pending_write_back(runtime.store, run.id)
+    assert row is not None
+    assert row.attempts == 1
     assert asyncio.run(finish_write_backs(failing)) == 1
     assert asyncio.run(finish_write_backs(failing)) == 0
+    assert pending_write_back(runtime.store, run.id) is None
     for kind in ("Device", "Provenance"):
         assert len(asyncio.run(runtime.fhir.search(kind, {}))) == 1
     assert len(asyncio.run(runtime.fhir.search("Communication", {}))) == 2

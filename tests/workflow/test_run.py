@@ -150,7 +150,7 @@ def test_failed_model_leaves_a_failed_run_without_foreign_text(runtime: Runtime,
     failing = dataclasses.replace(runtime, complete=broken)
     run = asyncio.run(run_event(failing, installation.message_event()))
     assert run.status == "failed"
-    assert run.error == "The model or the record system failed."
+    assert run.error == "The model is away. The fallback: The clinician answers the message without a draft."
 
 
 def test_draft_that_reached_the_limit_of_tokens_says_so(runtime: Runtime, installation: ModuleType) -> None:

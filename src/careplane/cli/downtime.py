@@ -21,7 +21,7 @@ from careplane.store import open_store
 from careplane.workflow.downtime import waiting, waiting_count
 from careplane.workflow.drill import DrillUnderWay, drills, end_drills, settle_drills
 from careplane.workflow.outages import Outages
-from careplane.workflow.writeback import pending_write_backs
+from careplane.workflow.pending import pending_write_backs
 
 TICK_SECONDS = 0.5
 PROGRESS_SECONDS = 15.0
@@ -95,7 +95,7 @@ async def _drill(platform: Platform, apps: Sequence[App], dependency: Drilled, m
 
 async def _until_over(under_way: Sequence[DrillUnderWay]) -> None:
     told = time.monotonic()
-    while any([one.on for one in under_way]):
+    while any(one.on for one in under_way):
         queued = sum(one.count() for one in under_way)
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()

@@ -14,6 +14,7 @@ from careplane import __version__, console
 from careplane.gateway.asgi import asgi
 from careplane.server.events import events_door
 from careplane.server.platform import Platform
+from careplane.server.tending import tend_downtime
 from careplane.server.wiring import console_context
 from careplane.workflow.durable import Durable
 
@@ -28,9 +29,10 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        tended = asyncio.ensure_future(platform.parts.tend())
+        tended = [asyncio.ensure_future(one) for one in (platform.parts.tend(), tend_downtime(platform))]
         yield
-        tended.cancel()
+        for one in tended:
+            one.cancel()
         await platform.gateway.aclose()
         await platform.fhir.aclose()
 

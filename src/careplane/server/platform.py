@@ -28,6 +28,7 @@ from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
+from careplane.workflow.outages import Outages
 
 Clock = Callable[[], datetime]
 
@@ -125,6 +126,7 @@ def open_platform(
         clock=clock,
         region=model_region(settings),
         synthetic=synthetic,
+        outages=Outages(store, ledger),
     )
     return Platform(
         settings=settings,

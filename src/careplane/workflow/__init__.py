@@ -10,7 +10,7 @@ from careplane.workflow.review import review_run
 from careplane.workflow.run import TRIAL_LABEL, preview, run_event
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.survey import answer_survey, survey_due
-from careplane.workflow.writeback import finish_write_backs
+from careplane.workflow.writeback import finish_write_backs, run_write_backs
 
 __all__ = [
     "TRIAL_LABEL",
@@ -23,5 +23,6 @@ __all__ = [
     "review_run",
     "run_event",
     "run_id",
+    "run_write_backs",
     "survey_due",
 ]

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from msgspec.structs import replace
@@ -94,6 +94,16 @@ class Outages:
                 at=at,
                 facts={"dependency": dependency, "outage": outage.id, "minutes": minutes, "told": len(outage.told)},
             )
+
+    def to_probe(self, after: timedelta) -> tuple[Dependency, ...]:
+        """The dependencies that are away, by no drill, and whose last failure is so long ago."""
+        names = tuple(one.dependency for one in self.held() if one.cause == "failures")
+        if not names:
+            return ()
+        with self._store.read() as connection:
+            rows = connection.execute(select(failing.c.dependency, failing.c.at)).all()
+        last = {row.dependency: datetime.fromisoformat(row.at) for row in rows}
+        return tuple(name for name in names if name not in last or last[name] + after <= self.clock())
 
     def told(self, person: str, app: str | None = None) -> None:
         """A person's page said what is away."""

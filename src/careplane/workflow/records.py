@@ -1,9 +1,10 @@
 """Runs in the store: one row per app and event."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import update
+import msgspec
+from sqlalchemy import Connection, select, update
 
 from careplane.errors import NotFound
 from careplane.records.run import Run, RunStatus
@@ -74,12 +75,28 @@ def save_new_run(store: Store, run: Run) -> Run:
     return load_run(store, run.id)
 
 
-def replace_run(store: Store, run: Run, expected: RunStatus) -> bool:
-    """Replace a run if its status is still the expected one; says whether it was."""
+def replace_run(store: Store, run: Run, expected: RunStatus, also: Callable[[Connection], None] | None = None) -> bool:
+    """Replace a run if its status is still the expected one; says whether it was. ``also`` is done with it or not at
+    all."""
     columns = {**_columns(run), "body": encode(run)}
     statement = update(runs).where(runs.c.id == run.id, runs.c.status == expected).values(**columns)
     with store.write() as connection:
-        return bool(connection.execute(statement).rowcount)
+        replaced = bool(connection.execute(statement).rowcount)
+        if replaced and also is not None:
+            also(connection)
+    return replaced
+
+
+def change_run(store: Store, before: Run, after: Run, also: Callable[[Connection], None] | None = None) -> bool:
+    """Replace a run if nothing of it changed since it was read; says whether nothing had."""
+    with store.write() as connection:
+        row = connection.execute(select(runs.c.body).where(runs.c.id == before.id).with_for_update()).first()
+        if row is None or msgspec.json.decode(row[0], type=Run) != before:
+            return False
+        connection.execute(update(runs).where(runs.c.id == after.id).values(**_columns(after), body=encode(after)))
+        if also is not None:
+            also(connection)
+    return True
 
 
 def _columns(run: Run) -> dict[str, str | float | None]:

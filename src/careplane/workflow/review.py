@@ -7,16 +7,19 @@ reject it. Who is not trained for the app cannot sign, and a stopped app cannot 
 from datetime import datetime
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from careplane.errors import Conflict, InputError, Refused
 from careplane.governance import stopped
 from careplane.records.app import App
 from careplane.records.run import Draft, Reason, Review, ReviewAction, Run, RunStatus
 from careplane.workflow.difference import token_distance, unified_diff
+from careplane.workflow.outages import utc_now
+from careplane.workflow.pending import owe
 from careplane.workflow.records import load_run, replace_run
 from careplane.workflow.run import check_text
 from careplane.workflow.runtime import Runtime
-from careplane.workflow.writeback import write_back
+from careplane.workflow.writeback import write_or_wait
 
 _OF_MODELS = frozenset({"truncated"})
 """Checks for faults that only a model's text can have: people may end with their name and no full stop."""
@@ -54,7 +57,8 @@ async def review_run(
         Conflict: it was reviewed meanwhile, or has no draft.
         InputError: the text or the reason that the action needs is missing.
         Refused: a critical finding stands, the app is stopped, or the person is not trained for it.
-        UpstreamError: the EHR failed after the signature; the write-back is made up for later.
+
+    When the EHR fails after the signature, the run is signed and not written yet: a worker makes up for it.
     """
     run = load_run(runtime.store, run_id)
     if run.status != "draft" or run.draft is None:
@@ -76,7 +80,7 @@ async def review_run(
         diff=unified_diff(run.draft.text, text) if text is not None else "",
         distance=token_distance(run.draft.text, text) if text is not None else 0.0,
     )
-    return await write_back(runtime, _claim(runtime, run, review))
+    return await write_or_wait(runtime, _claim(runtime, app, run, review))
 
 
 def _final_text(draft: Draft, action: ReviewAction, final_text: str | None, reason: str | None) -> str | None:
@@ -110,10 +114,16 @@ def _may_sign(runtime: Runtime, app: App, run: Run, draft: Draft, text: str, tra
         raise Refused(tuple(critical), "Edit the text so that this no longer stands, or reject the draft.")
 
 
-def _claim(runtime: Runtime, run: Run, review: Review) -> Run:
+def _claim(runtime: Runtime, app: App, run: Run, review: Review) -> Run:
     """The run as reviewed: recorded, and taken by exactly one reviewer."""
     reviewed = replace(run, status=_STATUS[review.action], review=review)
-    if not replace_run(runtime.store, reviewed, "draft"):
+    owed = review.final_text is not None and app.spec.output.kind != "text"
+
+    def also(connection: Connection) -> None:
+        if owed:
+            owe(connection, run.id, run.app, runtime.outages.clock() if runtime.outages else utc_now())
+
+    if not replace_run(runtime.store, reviewed, "draft", also):
         raise Conflict("Somebody else reviewed this draft meanwhile. Reload to see what happened.")
     runtime.ledger.append(
         "run.reviewed",

@@ -59,7 +59,10 @@ class Outbox:
                 kind = resource["resourceType"]
                 raise Conflict(f"This {kind} has version {held or 'none'}, not {if_match}: it changed. Read it again.")
             following = str(int(held) + 1) if held.isdecimal() else "1"
-            self._append({**resource, "meta": {**(resource.get("meta") or {}), "versionId": following}})
+            meta = resource.get("meta", {})
+            # labels that cannot be read must stay as they are: whoever reads them leaves the resource out
+            numbered = {**meta, "versionId": following} if isinstance(meta, dict) else meta
+            self._append({**resource, "meta": numbered})
         self._catch_up()
         return reference(resource)
 

@@ -10,7 +10,7 @@ import orjson
 
 from careplane.codecs.fhir import RESOURCE_TYPES, reference
 from careplane.connectors.fhir_r4.retry import send_with_retry
-from careplane.errors import Conflict, InputError, Refused, UpstreamError
+from careplane.errors import Conflict, InputError, Refused, UpstreamAway, UpstreamError
 from careplane.records import JSON
 
 _PAGE = 100
@@ -188,7 +188,8 @@ def _raise_for(response: httpx.Response, method: str, what: str) -> None:
         raise Conflict(f"{what}: the EHR says that this conflicts with what it holds (HTTP 409). Read it again.")
     if status in (401, 403):
         raise Refused([f"{what}: the EHR refused (HTTP {status})."], "Check the token and its scopes.")
-    raise UpstreamError(f"{what}: the EHR answered HTTP {status}{_issue(response)}.")
+    told = f"{what}: the EHR answered HTTP {status}{_issue(response)}."
+    raise UpstreamAway(told, "ehr") if status == 429 or status >= 500 else UpstreamError(told)
 
 
 def _issue(response: httpx.Response) -> str:

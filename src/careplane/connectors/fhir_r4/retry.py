@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from careplane.errors import UpstreamError, UpstreamTimeout
+from careplane.errors import UpstreamAway, UpstreamError, UpstreamTimeout
 
 ATTEMPTS = 4
 FIRST_PAUSE = 0.25
@@ -41,7 +41,7 @@ async def send_with_retry(
 
     Raises:
         UpstreamTimeout: no answer in time, after all attempts.
-        UpstreamError: no connection, after all attempts.
+        UpstreamAway: no connection, after all attempts.
     """
     for attempt in range(1, ATTEMPTS):
         try:
@@ -63,7 +63,8 @@ async def send_with_retry(
 def _unreachable(error: httpx.TransportError, what: str) -> UpstreamError:
     if isinstance(error, httpx.TimeoutException):
         return UpstreamTimeout(f"{what}: the EHR did not answer in time.")
-    return UpstreamError(f"{what}: no connection to the EHR ({type(error).__name__}). Check base_url and the network.")
+    why = type(error).__name__
+    return UpstreamAway(f"{what}: no connection to the EHR ({why}). Check base_url and the network.", "ehr")
 
 
 def _pause(attempt: int) -> float:
