@@ -7,6 +7,7 @@
     │   ├── SettingsError   careplane.toml or the environment
     │   ├── ManifestError   an app folder (file, line, field)
     │   └── DataError       a data file (file, line)
+    │       └── MessageError  an HL7 v2 message (line, segment, field; a code of HL7 table 0357)
     ├── TokenError          a signed token (JWT) does not hold; says which rule, never what was in it
     ├── NotFound            a named thing does not exist; names the nearest ones
     ├── Refused             a rule said no; carries the reasons and the way out
@@ -83,6 +84,32 @@ class ManifestError(InputError):
 
 class DataError(InputError):
     """A data file could not be read; nothing of the bad part was written."""
+
+
+class MessageError(DataError):
+    """An HL7 v2 message could not be read. The text never quotes the message, which may name a patient.
+
+    ``code`` is of HL7 table 0357; ``segment``, ``sequence`` (which of its name, from 1) and ``number`` (the field) say
+    where, as far as it is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: int,
+        *,
+        line: int | None = None,
+        segment: str = "",
+        sequence: int = 1,
+        number: int | None = None,
+        file: Path | str | None = None,
+    ) -> None:
+        field = f"{segment}-{number}" if segment and number is not None else segment or None
+        super().__init__(message, file=file, line=line, field=field)
+        self.code = code
+        self.segment = segment
+        self.sequence = sequence
+        self.number = number
 
 
 class TokenError(CareplaneError):

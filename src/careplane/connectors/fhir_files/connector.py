@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from careplane.codecs.fhir import RESOURCE_TYPES, reference
+from careplane.codecs.fhir.search import Query, parse_query, refers_to_any, split_chain
 from careplane.connectors.fhir_files.outbox import Outbox
 from careplane.connectors.fhir_files.parts import Parts
-from careplane.connectors.fhir_files.search import Query, parse_query, refers_to_any, split_chain
 from careplane.errors import InputError, Refused
 from careplane.records import JSON
 
@@ -32,7 +32,7 @@ class FilesConnector:
         return self._outbox.read(f"{kind}/{ident}") or self._parts.by_id(kind, ident)
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
-        """The resources of a type that match all parameters; see :mod:`.search` for those supported.
+        """The resources of a type that match all parameters; see :mod:`careplane.codecs.fhir.search` for those supported.
 
         Raises:
             InputError: an unknown type or parameter; names those supported.

@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from careplane.codecs.fhir import ID_PATTERN, date_of, patient_of, references
+from careplane.codecs.fhir.elements import date_of, patient_of, references
+from careplane.codecs.fhir.types import ID_PATTERN
 from careplane.errors import InputError
 from careplane.records import JSON
 
