@@ -32,7 +32,7 @@ class FilesConnector:
         return self._outbox.read(f"{kind}/{ident}") or self._parts.by_id(kind, ident)
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:
-        """The resources of a type that match all parameters; see :mod:`careplane.codecs.fhir.search` for those supported.
+        """The resources of a type that match all parameters, of those in :mod:`careplane.codecs.fhir.search`.
 
         Raises:
             InputError: an unknown type or parameter; names those supported.
