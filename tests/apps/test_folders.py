@@ -11,8 +11,8 @@ import careplane.apps
 from careplane.apps import check_app, new_app, read_app, schema
 from careplane.apps.cases import read_cases
 from careplane.apps.template import render_prompt
-from careplane.codecs.lesson import parse_lesson
 from careplane.codecs.fhir.search import WITH_LOCATION
+from careplane.codecs.lesson import parse_lesson
 from careplane.errors import Conflict, InputError, ManifestError
 from careplane.records.run import Source
 from careplane.shield.checks import Checked, run_checks, sentences
