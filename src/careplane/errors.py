@@ -13,6 +13,7 @@
     ├── Refused             a rule said no; carries the reasons and the way out
     │   └── LimitReached    a rate, concurrency or budget limit; says when to try again
     ├── Conflict            the thing changed meanwhile, or is locked
+    │   └── Superseded      another worker took this over, so it must have no effect here
     ├── MissingExtra        an optional component is not installed; names the command
     ├── UpstreamError       a model provider, an EHR or another outside system failed
     │   ├── UpstreamTimeout   it did not answer in time
@@ -163,6 +164,10 @@ class Conflict(CareplaneError):
     """The thing changed meanwhile or is locked; reload and try again."""
 
     status = 409
+
+
+class Superseded(Conflict):
+    """Another worker took over what this one had under way (it stood still for longer than its lease)."""
 
 
 class MissingExtra(CareplaneError):

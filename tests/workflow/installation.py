@@ -1,10 +1,15 @@
 """A small installation with synthetic data, made of the real pieces; run as a script it is a worker to be killed.
 
 ``python installation.py HOME COUNT`` takes ``COUNT`` events, processes them and writes a line per finished step.
+``python installation.py HOME COUNT SECONDS URL`` is one worker of several on the store at ``URL``, with a lease of two
+seconds: it works until it is told to end, and each reply takes so long. Its model calls are lines of ``HOME/calls``.
 """
 
 import asyncio
+import signal
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -192,8 +197,41 @@ async def work(runtime: Runtime, home: Path, count: int) -> None:
     print("drained", flush=True)
 
 
+LEASE = 2.0
+
+
+def slow(folder: Path, seconds: float) -> Callable[[ModelRequest], Awaitable[ModelReply]]:
+    """The scripted model, which takes its time and has each call noted by whom it was made."""
+
+    async def complete(request: ModelRequest) -> ModelReply:
+        with (folder / "calls").open("a", encoding="utf-8") as calls:
+            calls.write(f"{_workers_name[0]} {request.id}\n")
+        await asyncio.sleep(seconds)
+        return await scripted_reply(request)
+
+    return complete
+
+
+_workers_name: list[str] = []
+
+
+def serve(runtime: Runtime, home: Path) -> None:
+    """Work until the process is told to end."""
+    durable = Durable(runtime, home, lease=LEASE)
+    _workers_name.append(durable.executor)
+    told = [signal.SIGTERM]
+    signal.pthread_sigmask(signal.SIG_BLOCK, told)
+    durable.start()
+    print(durable.executor, flush=True)
+    signal.sigwait(told)
+    durable.stop()
+
+
 if __name__ == "__main__":
     folder, number = Path(sys.argv[1]), int(sys.argv[2])
-    opened = open_store(f"sqlite:///{folder / 'careplane.db'}")
+    opened = open_store(sys.argv[4] if len(sys.argv) > 4 else f"sqlite:///{folder / 'careplane.db'}")
     built = runtime_of(folder, opened, patients=number)
-    asyncio.run(work(built, folder, number))
+    if len(sys.argv) > 3:
+        serve(replace(built, complete=slow(folder, float(sys.argv[3]))), folder)
+    else:
+        asyncio.run(work(built, folder, number))

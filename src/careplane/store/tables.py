@@ -1,6 +1,7 @@
 """The tables. ``body`` is the whole record as JSON; the other columns are what is searched, joined or unique.
 
-Times are ISO 8601 text in UTC (sortable, the same on SQLite and PostgreSQL); dates are ``YYYY-MM-DD``.
+Times are ISO 8601 text in UTC (sortable, the same on SQLite and PostgreSQL); dates are ``YYYY-MM-DD``. Times that
+processes agree by (leases, what is due) are seconds since 1970 by the database's own clock.
 """
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
@@ -99,9 +100,27 @@ events = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("app", String, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
     Column("received_at", String, nullable=False),
-    Column("state", String, nullable=False, index=True),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("due", Float, nullable=False),
+    Column("error", Text),
     _body(),
+    Index("ix_events_state_due", "state", "due"),
+)
+workers = Table(
+    "workers",
+    metadata,
+    Column("executor", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String, nullable=False),
+    Column("started", Float, nullable=False),
+    Column("renewed", Float, nullable=False),
+    Column("lease_until", Float, nullable=False),
+    Column("taker", String),
 )
 keys = Table(
     "keys",

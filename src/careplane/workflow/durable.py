@@ -1,215 +1,237 @@
-"""Durable runs on DBOS: an event acknowledged is an event processed once, whenever a process is killed.
+"""Durable runs: an event acknowledged is an event processed once, whenever a process is killed.
 
-An event is first kept in the store's inbox, then a workflow with the id ``app:event`` is enqueued; the workflow takes
-ids only, so nothing that identifies a patient is in the engine's file. A run is unique per app and event, so a workflow
-that is run again after a crash meets its first run. The engine's file is SQLite in WAL mode; its payloads are JSON and
-never pickle. The engine is one per process.
+An event is first kept in the store's inbox; that is all its sender waits for. Then an attempt at it is enqueued in the
+engine (:mod:`careplane.workflow.engine`), from where any worker of the installation takes it: any number of processes
+on one home, or on many machines with PostgreSQL. What a worker had under way when it died is taken over by another
+(:mod:`careplane.workflow.watch`). A run is unique per app and event, so an attempt that is made again meets the first;
+a worker that stood still while another took over has no effect any more.
 
-The engine also keeps the clock of scheduled apps: a workflow with the id ``schedule, app, time`` submits one event per
-unit, and each of them is an event like any other.
+What fails is tried again, later each time, and is ``dead`` after some tries: listed, and replayed by hand. The engine
+also keeps the clock of scheduled apps, and each time of each fires once whatever the number of workers.
 """
 
 import asyncio
 import logging
-import sqlite3
+import queue
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.event import listen
+from dbos import DBOS
+from sqlalchemy import Connection
 
-from careplane.errors import Conflict
+from careplane.errors import CareplaneError, Conflict, Superseded
+from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Event
-from careplane.workflow.downtime import run_queued
-from careplane.workflow.inbox import State, is_waiting, load_event, mark, receive, received_count, waiting
+from careplane.store.grouping import GroupedWrites
+from careplane.workflow import engine, inbox, leases
+from careplane.workflow.run import run_event
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.schedule import Schedule, events_of
+from careplane.workflow.watch import Watch
 from careplane.workflow.writeback import finish_write_backs
 
-QUEUE = "runs"
-EXECUTOR = "careplane-1"
-VERSION = "1"
-"""The version of the workflows below; it changes only when they do, so that an upgrade recovers what was under way."""
+log = logging.getLogger("careplane.workflow")
 
-CONCURRENCY = 16
-POLL_SECONDS = 0.05
-_FINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+GRACE_SECONDS = 5
+"""What a run under way has to end in when its worker is stopped; then another takes it over."""
+FIRE_AGAIN_SECONDS = 5.0
+MOST_IN_MEMORY = 10_000
+"""Events that wait to be enqueued; more of them are found in the inbox when they are due."""
 
 
 class Durable:
-    """The durable worker of this process; ``schedules`` are those of the apps that start by the clock."""
+    """The durable worker of this process.
 
-    def __init__(self, runtime: Runtime, home: Path, schedules: Iterable[Schedule] = ()) -> None:
+    Args:
+        runtime: what a run needs.
+        home: the folder of the installation.
+        schedules: those of the apps that start by the clock; every worker of an installation is given the same.
+        lease: how many seconds this worker may be silent before the others take over.
+    """
+
+    def __init__(
+        self, runtime: Runtime, home: Path, schedules: Iterable[Schedule] = (), lease: float = leases.LEASE_SECONDS
+    ) -> None:
         self.runtime = runtime
+        self.executor = leases.new_executor()
+        self._home = home
         self._schedules = {one.app: one for one in schedules}
-        self._file = home / "durable.db"
         self._changed = threading.Condition()
+        self._fresh: queue.Queue[str | None] = queue.Queue(MOST_IN_MEMORY)
+        self._enqueuing = threading.Thread(target=self._enqueue_fresh, name="careplane-enqueue", daemon=True)
+        self._running = 0
+        self._watch = Watch(
+            runtime.store, home, self.executor, engine.VERSION, engine.take_over, self._look_after, lease
+        )
 
     def start(self) -> None:
-        """Launch the engine, take up what an earlier process left, and write back what was signed but not written.
+        """Launch the engine and the watchdog, which takes up what earlier processes left.
 
         Raises:
             Conflict: another worker runs in this process.
         """
         if _workers:
             raise Conflict("A durable worker runs in this process already.")
-        _apart(self._launch)
+        _workers.append(self)
+        self._writes = GroupedWrites(self.runtime.store)
+        self._watch.hold()
+        engine.apart(self._launch)
 
     def _launch(self) -> None:
-        _workers.append(self)
-        DBOS(config=_config(self._file))
-        logging.getLogger("dbos").setLevel(logging.ERROR)
-        DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS, on_conflict="always_update"
-        )
-        for event in waiting(self.runtime.store):
-            mark(self.runtime.store, event.app, event.id, "received")
-            _enqueue_again(event)
-        _apply(self._schedules.values())
+        engine.launch(self.runtime.store, self._home, self.executor)
+        engine.keep_schedules(self._schedules.values(), _fire)
+        self._enqueuing.start()
+        self._watch.start()
 
     async def submit(self, event: Event) -> None:
-        """Take an event; it is durable when this returns, and processed once however often it is delivered."""
+        """Take an event; it is durable when this returns, and processed once however often it is delivered.
+
+        Raises:
+            StoreError: the database did not answer; the event was not taken.
+        """
         await asyncio.to_thread(self._submit, event)
 
     def _submit(self, event: Event) -> None:
-        if receive(self.runtime.store, event, self.runtime.clock()):
-            _enqueue(event, _key(event))
-        elif is_waiting(self.runtime.store, event):
-            _enqueue_again(event)
+        if self._writes.run(partial(inbox.receive, event=event, at=self.runtime.clock())):
+            try:
+                self._fresh.put_nowait(inbox.key_of(event))
+            except queue.Full:
+                log.info("more events than fit in memory; they are enqueued from the inbox")
+
+    def _enqueue_fresh(self) -> None:
+        while (key := self._fresh.get()) is not None:
+            try:
+                engine.enqueue(_process, key, 0)
+            except Exception as error:  # noqa: BLE001 - the event is in the inbox, from where it is enqueued later
+                log.warning("an event could not be enqueued yet (%s)", type(error).__name__)
 
     async def drain(self) -> None:
-        """Wait until every event that was taken has been processed."""
+        """Wait until every event that was taken has been processed, or is put off."""
         await asyncio.to_thread(self._wait)
         await finish_write_backs(self.runtime)
 
     def _wait(self) -> None:
         with self._changed:
-            while received_count(self.runtime.store):
+            while inbox.received_count(self.runtime.store):
                 self._changed.wait(timeout=1.0)
 
     def stop(self) -> None:
-        """End the engine; what is under way is taken up by the next start."""
-        _apart(DBOS.destroy)
+        """End: what is under way has some seconds, and what is left is taken over by another worker at once."""
+        self._fresh.put(None)
+        self._enqueuing.join()
+        engine.shut_down(GRACE_SECONDS if self._running else 0)
+        self._watch.stop()
+        self._writes.close()
         _workers.remove(self)
 
-    async def process(self, app: str, ident: str) -> None:
-        """Run one event and record that it is done, or that it failed."""
-        event = load_event(self.runtime.store, app, ident)
-        state: State = "failed"
+    async def process(self, key: str, attempt: int) -> None:
+        """Make an attempt at an event, and record what came of it. Raises nothing: the engine would keep the text."""
+        self._running += 1
         try:
-            if event is not None:
-                await run_queued(self.runtime, event)
-                state = "done"
+            kept = await asyncio.to_thread(inbox.find_event, self.runtime.store, key)
+            if kept is not None and kept.state in inbox.OPEN and kept.attempt == attempt:
+                await self._attempt(kept)
+        except Superseded:
+            log.info("a run was left to the worker that took it over")
+        except Exception as error:  # noqa: BLE001 - the event is still in the inbox, and is looked at when it is due
+            log.warning("what came of an event could not be recorded yet (%s)", type(error).__name__)
         finally:
-            mark(self.runtime.store, app, ident, state)
+            self._running -= 1
             with self._changed:
                 self._changed.notify_all()
 
-    async def fire(self, app: str, at: datetime) -> None:
-        """Submit the events of a scheduled time; a repeat after a crash submits what is missing.
+    async def _attempt(self, kept: inbox.Kept) -> None:
+        seconds = self.runtime.hold(kept.event) if self.runtime.hold is not None else None
+        if seconds is not None:
+            return await self._write(
+                partial(inbox.postpone, kept=kept, seconds=seconds, reason="A dependency is away.")
+            )
+        try:
+            await run_event(self._fenced(), kept.event)
+        except Superseded:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever failed, the event must not be lost
+            sentence = _sentence(error)
+            log.warning("an event of %s failed: %s", kept.event.app, sentence)
+            return await self._write(partial(inbox.fail, kept=kept, error=sentence))
+        return await self._write(partial(inbox.settle, key=kept.key))
 
-        They are submitted outside the engine's context, where each is a workflow of its own and not a step of this one:
-        a repeat takes other steps than the first time, which the engine would refuse.
-        """
+    async def _write(self, write: Callable[[Connection], object]) -> None:
+        await asyncio.to_thread(self._writes.run, write)
+
+    def _fenced(self) -> Runtime:
+        """The runtime of one attempt: it asks no model, and stores no reply, once the lease that it began under is
+        over."""
+        began = self._watch.held()
+
+        def check() -> None:
+            if began is None or self._watch.held() != began:
+                raise Superseded("Another worker took this run over.")
+
+        async def complete(request: ModelRequest) -> ModelReply:
+            check()
+            reply = await self.runtime.complete(request)
+            check()
+            return reply
+
+        return replace(self.runtime, complete=complete)
+
+    def _look_after(self) -> None:
+        """Enqueue what is due and not on its way; what the engine ended without a word is tried again."""
+        due = inbox.take_due(self.runtime.store)
+        states = engine.states([engine.workflow_id(one.key, one.attempt) for one in due])
+        for one in due:
+            state = states.get(engine.workflow_id(one.key, one.attempt))
+            if state is None:
+                self._writes.run(partial(inbox.resume, key=one.key))
+                engine.enqueue(_process, one.key, one.attempt)
+            elif state == engine.EXHAUSTED:
+                self._writes.run(partial(inbox.fail, kept=one, error="The process ended each time it ran this event."))
+            elif state in engine.FINAL:
+                self._writes.run(partial(inbox.postpone, kept=one, seconds=0.0, reason="Its worker was interrupted."))
+
+    async def fire(self, app: str, at: datetime) -> None:
+        """Submit the events of a scheduled time; a repeat after a crash, or after a failure, submits what is missing."""
         schedule = self._schedules.get(app)
-        if schedule is None:
-            return
-        loop = asyncio.get_running_loop()
-        events = await loop.run_in_executor(None, lambda: list(events_of(schedule, at)))
-        for event in events:
-            await loop.run_in_executor(None, self._submit, event)
-        self.runtime.ledger.append("schedule.fired", at=at, app=app, facts={"units": len(events)})
+        while schedule is not None:
+            try:
+                return await asyncio.to_thread(self._fire, schedule, at)
+            except CareplaneError as error:
+                log.warning("a scheduled start of %s waits: %s", app, _sentence(error))
+                await asyncio.sleep(FIRE_AGAIN_SECONDS)
+
+    def _fire(self, schedule: Schedule, at: datetime) -> None:
+        units = 0
+        for event in events_of(schedule, at):
+            self._submit(event)
+            units += 1
+        self.runtime.ledger.append("schedule.fired", at=at, app=schedule.app, facts={"units": units})
+
+
+def _sentence(error: Exception) -> str:
+    """An error without words of an outside system, which may name a patient."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if isinstance(error, CareplaneError) or place is None:
+        return f"The run failed: {type(error).__name__}."
+    file = Path(place.tb_frame.f_code.co_filename).name
+    return f"The run failed: {type(error).__name__} at {file}:{place.tb_lineno}."
 
 
 _workers: list[Durable] = []
 
 
-@DBOS.workflow(name="careplane.process")
-async def _process(app: str, ident: str) -> None:
-    await _workers[0].process(app, ident)
+@DBOS.workflow(name="careplane.process", max_recovery_attempts=engine.MOST_TAKEOVERS)
+async def _process(key: str, attempt: int) -> None:
+    await _workers[0].process(key, attempt)
 
 
 @DBOS.workflow(name="careplane.schedule")
 async def _fire(at: datetime | str, app: str) -> None:
     """The engine gives the time as the text that its JSON made of it."""
     await _workers[0].fire(app, at if isinstance(at, datetime) else datetime.fromisoformat(at))
-
-
-def _apply(schedules: Iterable[Schedule]) -> None:
-    """Make the engine's schedules exactly these."""
-    wanted = {one.app: one for one in schedules}
-    for held in DBOS.list_schedules():
-        if held["schedule_name"] not in wanted:
-            DBOS.delete_schedule(held["schedule_name"])
-    DBOS.apply_schedules(
-        [
-            {
-                "schedule_name": one.app,
-                "workflow_fn": _fire,
-                "schedule": one.cron,
-                "context": one.app,
-                "cron_timezone": one.timezone,
-            }
-            for one in wanted.values()
-        ]
-    )
-
-
-def _apart(act: Callable[[], None]) -> None:
-    """Do something in a thread of its own: the engine refuses these calls where an event loop runs, as in a server."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(act).result()
-
-
-def _key(event: Event) -> str:
-    return f"{event.app}:{event.id}"
-
-
-def _enqueue(event: Event, key: str) -> None:
-    with SetWorkflowID(key):
-        DBOS.enqueue_workflow(QUEUE, _process, event.app, event.id)
-
-
-def _enqueue_again(event: Event) -> None:
-    """Enqueue an event that may have been enqueued before, unless it still waits or runs; each attempt has its id."""
-    key, attempt = _key(event), 1
-    while (status := DBOS.get_workflow_status(key)) is not None:
-        if status.status not in _FINAL:
-            return
-        attempt += 1
-        key = f"{_key(event)}:{attempt}"
-    _enqueue(event, key)
-
-
-def _engine(file: Path) -> Engine:
-    """The engine's own file: WAL, which it never sets itself, and no wait for the disk at each commit.
-
-    What a power cut takes from this file is enqueued again from the inbox, which is on disk before an event is
-    acknowledged.
-    """
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30, "check_same_thread": False})
-    listen(engine, "connect", _set_pragmas)
-    return engine
-
-
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _config(file: Path) -> DBOSConfig:
-    return {
-        "name": "careplane",
-        "system_database_url": f"sqlite:///{file}",
-        "system_database_engine": _engine(file),
-        "executor_id": EXECUTOR,
-        "application_version": VERSION,
-        "serializer": DBOSPortableJSONSerializer(),
-        "log_level": "ERROR",
-        "max_executor_threads": CONCURRENCY * 2,
-    }

@@ -17,6 +17,7 @@ from careplane.errors import (
     NotFound,
     Refused,
     ShieldError,
+    Superseded,
     UpstreamAway,
     UpstreamError,
     UpstreamTimeout,
@@ -55,6 +56,7 @@ async def run_event(runtime: Runtime, event: Event, *, waits: bool = False) -> R
         UpstreamAway: only with ``waits``: nothing is stored, so the event can be run again.
         NotFound: no such app.
         LedgerError: the audit record could not be made durable; nothing is stored, so the event can be run again.
+        Superseded: another worker took the event over; nothing is stored here.
     """
     app = runtime.apps(event.app)
     ident = run_id(app.id, event.id)
@@ -126,7 +128,7 @@ async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False)
     """The run with its draft, or failed with a sentence that says why."""
     try:
         return await _draft(runtime, app, run)
-    except LedgerError:
+    except (LedgerError, Superseded):
         raise
     except CareplaneError as error:
         if waits and isinstance(error, UpstreamAway):
