@@ -194,6 +194,8 @@ def test_a_failing_event_waits_longer_each_time_and_dies(store: Store, installat
         assert after is not None
         waits.append(round(after.due - time.time()))
     assert waits[:4] == [5, 10, 20, 40]
+    after = inbox.find_event(store, key)
+    assert after is not None
     assert (after.state, after.error, after.failures) == ("dead", "The run failed.", inbox.MOST_FAILURES)
     assert inbox.take_due(store) == ()
     with store.write() as connection:

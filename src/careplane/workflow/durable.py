@@ -195,11 +195,12 @@ class Durable:
                 self._writes.run(partial(inbox.postpone, kept=one, seconds=0.0, reason="Its worker was interrupted."))
 
     async def fire(self, app: str, at: datetime) -> None:
-        """Submit the events of a scheduled time; a repeat after a crash, or after a failure, submits what is missing."""
+        """Submit the events of a scheduled time; a repeat after a crash or a failure submits what is missing."""
         schedule = self._schedules.get(app)
         while schedule is not None:
             try:
-                return await asyncio.to_thread(self._fire, schedule, at)
+                await asyncio.to_thread(self._fire, schedule, at)
+                return
             except CareplaneError as error:
                 log.warning("a scheduled start of %s waits: %s", app, _sentence(error))
                 await asyncio.sleep(FIRE_AGAIN_SECONDS)
