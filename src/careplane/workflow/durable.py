@@ -200,10 +200,11 @@ class Durable:
         while schedule is not None:
             try:
                 await asyncio.to_thread(self._fire, schedule, at)
-                return
             except CareplaneError as error:
                 log.warning("a scheduled start of %s waits: %s", app, _sentence(error))
                 await asyncio.sleep(FIRE_AGAIN_SECONDS)
+            else:
+                return
 
     def _fire(self, schedule: Schedule, at: datetime) -> None:
         units = 0
