@@ -1,8 +1,7 @@
 """Group commit: what several callers write at a time is one transaction, so that they share one wait for the disk."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -23,9 +22,8 @@ class GroupedWrites:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: SimpleQueue[tuple[Write, Future[Any]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._loop, name="careplane-grouped-writes", daemon=True)
-        self._thread.start()
+        self._waiting: SimpleQueue[tuple[Write, Future[Any]]] = SimpleQueue()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="careplane-grouped-writes")
 
     def run(self, write: Callable[[Connection], T]) -> T:
         """Write, and wait until it is durable; blocks.
@@ -35,37 +33,33 @@ class GroupedWrites:
         """
         future: Future[T] = Future()
         self._waiting.put((write, future))
+        self._writer.submit(self._commit)
         return future.result()
 
     def close(self) -> None:
         """Write what waits, and end."""
-        self._waiting.put(None)
-        self._thread.join()
+        self._writer.shutdown(wait=True)
 
-    def _loop(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch = [first]
-            ended = False
-            while len(batch) < MOST:
-                try:
-                    more = self._waiting.get_nowait()
-                except Empty:
-                    break
-                if more is None:
-                    ended = True
-                    break
-                batch.append(more)
-            self._commit(batch)
-            if ended:
-                return
-
-    def _commit(self, batch: list[tuple[Write, Future[Any]]]) -> None:
+    def _commit(self) -> None:
+        """Commit all that waits; whoever comes later, while this waits for the disk, is in the next transaction."""
+        batch = self._taken()
+        if not batch:
+            return
         try:
             with self._store.write() as connection:
                 results = [write(connection) for write, _ in batch]
-        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+        except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)
-            return
+            raise
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+
+    def _taken(self) -> list[tuple[Write, Future[Any]]]:
+        taken: list[tuple[Write, Future[Any]]] = []
+        while len(taken) < MOST:
+            try:
+                taken.append(self._waiting.get_nowait())
+            except Empty:
+                break
+        return taken

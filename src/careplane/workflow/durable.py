@@ -15,6 +15,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -103,11 +104,12 @@ class Durable:
                 log.info("more events than fit in memory; they are enqueued from the inbox")
 
     def _enqueue_fresh(self) -> None:
-        while (key := self._fresh.get()) is not None:
-            try:
-                engine.enqueue(_process, key, 0)
-            except Exception as error:  # noqa: BLE001 - the event is in the inbox, from where it is enqueued later
-                log.warning("an event could not be enqueued yet (%s)", type(error).__name__)
+        """An event that cannot be enqueued now is in the inbox, from where it is enqueued when it is due."""
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            while (key := self._fresh.get()) is not None:
+                error = thread.submit(engine.enqueue, _process, key, 0).exception()
+                if error is not None:
+                    log.warning("an event could not be enqueued yet (%s)", type(error).__name__)
 
     async def drain(self) -> None:
         """Wait until every event that was taken has been processed, or is put off."""
@@ -129,36 +131,38 @@ class Durable:
         _workers.remove(self)
 
     async def process(self, key: str, attempt: int) -> None:
-        """Make an attempt at an event, and record what came of it. Raises nothing: the engine would keep the text."""
-        self._running += 1
-        try:
-            kept = await asyncio.to_thread(inbox.find_event, self.runtime.store, key)
-            if kept is not None and kept.state in inbox.OPEN and kept.attempt == attempt:
-                await self._attempt(kept)
-        except Superseded:
-            log.info("a run was left to the worker that took it over")
-        except Exception as error:  # noqa: BLE001 - the event is still in the inbox, and is looked at when it is due
-            log.warning("what came of an event could not be recorded yet (%s)", type(error).__name__)
-        finally:
-            self._running -= 1
-            with self._changed:
-                self._changed.notify_all()
+        """Make an attempt at an event, and record what came of it.
 
-    async def _attempt(self, kept: inbox.Kept) -> None:
+        Raises nothing, for the engine would keep the text of the error. What could not be recorded is still in the
+        inbox, and looked at when it is due.
+        """
+        self._running += 1
+        (error,) = await asyncio.gather(self._attempt(key, attempt), return_exceptions=True)
+        self._running -= 1
+        if isinstance(error, Superseded):
+            log.info("a run was left to the worker that took it over")
+        elif error is not None:
+            log.warning("what came of an event could not be recorded yet (%s)", type(error).__name__)
+        with self._changed:
+            self._changed.notify_all()
+
+    async def _attempt(self, key: str, attempt: int) -> None:
+        kept = await asyncio.to_thread(inbox.find_event, self.runtime.store, key)
+        if kept is None or kept.state not in inbox.OPEN or kept.attempt != attempt:
+            return
         seconds = self.runtime.hold(kept.event) if self.runtime.hold is not None else None
         if seconds is not None:
-            return await self._write(
-                partial(inbox.postpone, kept=kept, seconds=seconds, reason="A dependency is away.")
-            )
-        try:
-            await run_event(self._fenced(), kept.event)
-        except Superseded:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever failed, the event must not be lost
-            sentence = _sentence(error)
+            await self._write(partial(inbox.postpone, kept=kept, seconds=seconds, reason="A dependency is away."))
+            return
+        (outcome,) = await asyncio.gather(run_event(self._fenced(), kept.event), return_exceptions=True)
+        if isinstance(outcome, Superseded | asyncio.CancelledError):
+            raise outcome
+        if isinstance(outcome, BaseException):
+            sentence = _sentence(outcome)
             log.warning("an event of %s failed: %s", kept.event.app, sentence)
-            return await self._write(partial(inbox.fail, kept=kept, error=sentence))
-        return await self._write(partial(inbox.settle, key=kept.key))
+            await self._write(partial(inbox.fail, kept=kept, error=sentence))
+        else:
+            await self._write(partial(inbox.settle, key=key))
 
     async def _write(self, write: Callable[[Connection], object]) -> None:
         await asyncio.to_thread(self._writes.run, write)
@@ -214,7 +218,7 @@ class Durable:
         self.runtime.ledger.append("schedule.fired", at=at, app=schedule.app, facts={"units": units})
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     """An error without words of an outside system, which may name a patient."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -89,13 +90,12 @@ class Watch:
         return self._generation if time.monotonic() - self._renewed < self._seconds else None
 
     def _repeat(self, act: Callable[[], None], every: float) -> None:
-        while not self._ending.wait(every):
-            try:
-                act()
-            except (StoreError, SQLAlchemyError) as error:
-                log.warning("the store did not answer the watchdog (%s); trying again", type(error).__name__)
-            except Exception as error:  # noqa: BLE001 - a watchdog that ends because of an error guards nothing
-                log.warning("the watchdog met %s; it goes on", type(error).__name__)
+        """A watchdog that ends because of an error guards nothing: it goes on, whatever the error is."""
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            while not self._ending.wait(every):
+                error = thread.submit(act).exception()
+                if error is not None:
+                    log.warning("the watchdog met %s; it tries again", type(error).__name__)
 
     def _renew(self) -> None:
         asked = time.monotonic()
