@@ -17,6 +17,9 @@ from types import ModuleType
 import pytest
 from sqlalchemy import update
 
+from careplane.errors import LedgerError
+from careplane.records.app import App
+from careplane.records.run import Event, Permit
 from careplane.store import Store
 from careplane.store.tables import events
 from careplane.workflow import Runtime, find_runs, inbox, leases
@@ -206,14 +209,25 @@ def test_a_failing_event_waits_longer_each_time_and_dies(store: Store, installat
     assert list(inbox.take_due(store)) == []
 
 
-def test_a_held_event_waits_and_is_then_run(several: Runtime, installation: ModuleType, home: Path) -> None:
-    answers = iter((0.1, None))
-    durable = Durable(replace(several, hold=lambda _event: next(answers)), home)
+def test_a_run_that_fails_is_put_off_and_then_run(several: Runtime, installation: ModuleType, home: Path) -> None:
+    answers = iter((LedgerError("The disk with the name Quill is full."),))
+
+    def permit(app: App, event: Event) -> tuple[Permit, str | None, str | None]:
+        for error in answers:
+            raise error
+        return several.permit(app, event)
+
+    durable = Durable(replace(several, permit=permit), home)
     durable.start()
     try:
         asyncio.run(durable.submit(installation.message_event()))
+        until(lambda: inbox.count_events(several.store)["waiting"] == 1)
+        asyncio.run(durable.drain())
+        (kept,) = inbox.find_events(several.store, "waiting")
+        assert (kept.failures, kept.error) == (1, "The run failed: LedgerError.")
+        make_due(several)
         until(lambda: inbox.count_events(several.store)["done"] == 1)
     finally:
         durable.stop()
     check_once(several, 1)
-    assert next(answers, "asked twice") == "asked twice"
+    assert all(b"Quill" not in file.read_bytes() for file in home.glob("durable.db*"))

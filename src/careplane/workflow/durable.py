@@ -6,7 +6,8 @@ on one home, or on many machines with PostgreSQL. What a worker had under way wh
 (:mod:`careplane.workflow.watch`). A run is unique per app and event, so an attempt that is made again meets the first;
 a worker that stood still while another took over has no effect any more.
 
-What fails is tried again, later each time, and is ``dead`` after some tries: listed, and replayed by hand. The engine
+What fails is tried again, later each time, and is ``dead`` after some tries: listed, and replayed by hand. What waits
+for an EHR or a model that is away is done here and kept by :mod:`careplane.workflow.downtime`. The engine
 also keeps the clock of scheduled apps, and each time of each fires once whatever the number of workers.
 """
 
@@ -29,7 +30,7 @@ from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Event
 from careplane.store.grouping import GroupedWrites
 from careplane.workflow import engine, inbox, leases
-from careplane.workflow.run import run_event
+from careplane.workflow.downtime import run_queued
 from careplane.workflow.runtime import Runtime
 from careplane.workflow.schedule import Schedule, events_of
 from careplane.workflow.watch import Watch
@@ -150,11 +151,7 @@ class Durable:
         kept = await asyncio.to_thread(inbox.find_event, self.runtime.store, key)
         if kept is None or kept.state not in inbox.OPEN or kept.attempt != attempt:
             return
-        seconds = self.runtime.hold(kept.event) if self.runtime.hold is not None else None
-        if seconds is not None:
-            await self._write(partial(inbox.postpone, kept=kept, seconds=seconds, reason="A dependency is away."))
-            return
-        (outcome,) = await asyncio.gather(run_event(self._fenced(), kept.event), return_exceptions=True)
+        (outcome,) = await asyncio.gather(run_queued(self._fenced(), kept.event), return_exceptions=True)
         if isinstance(outcome, Superseded | asyncio.CancelledError):
             raise outcome
         if isinstance(outcome, BaseException):
