@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from careplane.records import JSON
+from careplane.records.message import Delivery, Outgoing
 from careplane.records.money import CostLine
 
 
@@ -61,3 +62,17 @@ class CostReader(Protocol):
 
     def read_costs(self) -> Sequence[CostLine]:
         """All cost lines, each with the file and line it was read from."""
+
+
+class MessageSender(Protocol):
+    """A channel that reaches a patient."""
+
+    async def send(self, message: Outgoing) -> Delivery:
+        """Hand one message over; the same ``id`` again is the same message.
+
+        Raises:
+            InputError: the message itself cannot be sent by this channel (a line break in a header, no address).
+        """
+
+    async def aclose(self) -> None:
+        """Give connections back."""

@@ -11,20 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from careplane.codecs.fhir_labels import AIAST, TEST_DATA
 from careplane.records import JSON
 from careplane.records.app import App
 from careplane.records.run import Run, Source
 
-AIAST = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-    "code": "AIAST",
-    "display": "Artificial Intelligence asserted",
-}
-TEST_DATA = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
-    "code": "HTEST",
-    "display": "test health data",
-}
 RUN_SYSTEM = "urn:careplane:run"
 DEVICE_SYSTEM = "urn:careplane:app"
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
