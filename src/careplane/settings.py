@@ -68,6 +68,11 @@ ROWS: tuple[Row, ...] = (
     Row("model_timeout_seconds", 120.0, "Total time a model may take for one reply.", least=1, most=3600),
     Row("fhir_base_url", "", "Base URL of the EHR's FHIR R4 endpoint; empty means the loaded data."),
     Row("fhir_token_file", "", "File with the bearer token of that endpoint (mode 600)."),
+    Row("fhir_client_id", "", "Our client id at the EHR, for SMART backend services in place of a token."),
+    Row("fhir_key_file", "", "File with the private key of that client, PEM or JWK, RSA or P-384 (mode 600)."),
+    Row("fhir_scopes", "", "Scopes of that client; empty means what the apps declare, and more is refused."),
+    Row("fhir_token_url", "", "Token endpoint of the EHR; empty means that its .well-known configuration says."),
+    Row("fhir_timeout_seconds", 30.0, "Total time that one answer of the EHR may take.", least=0.1, most=600),
     Row(
         "small_cell",
         11,
@@ -148,11 +153,20 @@ class Settings:
 
 def read_secret_file(path: Path, field: str) -> str:
     """The first line of a file that only its owner may read."""
+    return read_private_file(path, field).strip().partition("\n")[0].strip()
+
+
+def read_private_file(path: Path, field: str) -> str:
+    """The text of a file that only its owner may read, such as a private key.
+
+    Raises:
+        SettingsError: it cannot be read, others may read it, or it is no text.
+    """
     try:
         mode = path.stat().st_mode
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             raise SettingsError(f"others can read this file; run: chmod 600 {path}", file=path, field=field)
-        return path.read_text(encoding="utf-8").strip().partition("\n")[0].strip()
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", file=path, field=field) from error
     except UnicodeDecodeError as error:

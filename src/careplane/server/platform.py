@@ -22,6 +22,7 @@ from careplane.ledger import Ledger, open_ledger
 from careplane.measures import Measure
 from careplane.records.app import App
 from careplane.records.run import Event, Permit, Reason
+from careplane.server.ehr import open_fhir
 from careplane.server.entitling import entitle, find_app, read_apps, region_of
 from careplane.server.models import gateway_file, model_region, open_models
 from careplane.server.parts import OpenParts, open_parts
@@ -112,7 +113,7 @@ def open_platform(
     standing.start()
     opened = open_parts(file, store, ledger, standing, settings)
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
-    connector = fhir or open_fhir(settings)
+    connector = fhir or open_fhir(settings, apps.values())
     gates = (partial(_training_gate, store),)
     runtime = workflow.Runtime(
         apps=partial(find_app, apps),
@@ -152,16 +153,6 @@ def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: da
         if name not in known:
             tier = governance.tier(app.spec.tier).tier
             alignment.register_app(store, ledger, app, tier, "idea", at, "from its folder")
-
-
-def open_fhir(settings: Settings) -> FhirConnector:
-    """The EHR: the FHIR endpoint of the settings, else the data that was loaded."""
-    if settings.text("fhir_base_url"):
-        options = {"base_url": settings.text("fhir_base_url"), "token": settings.secret("fhir_token")}
-        connector: FhirConnector = load("connectors", "fhir_r4").open(options)
-    else:
-        connector = load("connectors", "fhir_files").open({"home": str(settings.home)})
-    return connector
 
 
 def permit_run(

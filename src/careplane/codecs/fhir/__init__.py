@@ -4,8 +4,10 @@ Everything here is pure and takes resources as parsed JSON. Any legal resource w
 is absent is left out of the answer.
 """
 
+from careplane.codecs.fhir.bounds import MAX_DEPTH, MAX_RESOURCE_BYTES, check_resource, deeper_than, parse_resource
 from careplane.codecs.fhir.elements import (
     date_of,
+    parse_reference,
     patient_of,
     reference,
     references,
@@ -16,8 +18,14 @@ from careplane.codecs.fhir.types import ID_PATTERN, RESOURCE_TYPES
 
 __all__ = [
     "ID_PATTERN",
+    "MAX_DEPTH",
+    "MAX_RESOURCE_BYTES",
     "RESOURCE_TYPES",
+    "check_resource",
     "date_of",
+    "deeper_than",
+    "parse_reference",
+    "parse_resource",
     "patient_of",
     "reference",
     "references",

@@ -1,4 +1,4 @@
-"""What a resource from outside may be before anything looks into it: size, nesting, and the few types all code relies on.
+"""What a resource from outside may be before anything looks into it: size, nesting, and the few types that all rely on.
 
 The largest resource that an EHR's own export may hold is a line of 16 MB (:mod:`careplane.store.lake_chunks`); what an
 app reads or a notification carries is far smaller. FHIR R4 itself nests about a dozen levels; QuestionnaireResponses

@@ -48,6 +48,7 @@ _DATE_ELEMENTS = (
     "identified",
     "authored",
 )
+_RELATIVE = re.compile(rf"([A-Z][A-Za-z]+)/({ID_PATTERN})(?:/_history/{ID_PATTERN})?")
 _PATIENT = re.compile(rf"(?:^|/)Patient/({ID_PATTERN})(?:/_history/.*)?$")
 
 
@@ -79,6 +80,12 @@ def choice(resource: JSON, name: str) -> tuple[str, object] | None:
 def reference(resource: JSON) -> str:
     """``Type/id`` of a resource; a part that is missing is empty."""
     return f"{resource.get('resourceType', '')}/{resource.get('id', '')}"
+
+
+def parse_reference(target: str) -> tuple[str, str] | None:
+    """Type and id of a literal relative reference, its version left out; ``None`` for anything else."""
+    found = _RELATIVE.fullmatch(target)
+    return (found[1], found[2]) if found else None
 
 
 def references(resource: JSON) -> Iterator[str]:

@@ -1,14 +1,10 @@
 """The FHIR REST connector: against a real FHIR server, and against an endpoint that misbehaves as told."""
 
 import asyncio
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,9 +14,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from careplane.connectors import fhir_r4
+from careplane.connectors._credential import Fixed
+from careplane.connectors._endpoint import Endpoint
 from careplane.connectors.fhir_r4 import R4Connector
 from careplane.errors import Conflict, InputError, Refused, UpstreamError
 from careplane.records import JSON
+from careplane.sandbox.ehr_server import EhrServer
 
 BASE = "https://ehr.test/fhir"
 Answer = Callable[[Request], Response]
@@ -31,32 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a ``sekmet-fhir`` server of its own."""
     if find_spec("sekmet") is None:
         pytest.skip("needs the extra 'sandbox' (sekmet-fhir)")
-    folder = tmp_path_factory.mktemp("ehr")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base = f"http://127.0.0.1:{port}/fhir"
-    (folder / "settings.yaml").write_text(f"base_url: {base}\ndata_dir: {folder}\nsimulator: {{enabled: false}}\n")
-    command = [str(Path(sys.executable).with_name("sekmet")), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(
-        [*command, "-c", "settings.yaml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait_until_up(base, process)
-            yield base
-        finally:
-            process.terminate()
-
-
-def _wait_until_up(base: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(600):
-        assert process.poll() is None, "the FHIR server ended"
-        try:
-            if httpx.get(f"{base}/metadata", timeout=5).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError("the FHIR server did not come up")
+    with EhrServer(tmp_path_factory.mktemp("ehr")) as running:
+        yield running.base_url
 
 
 def patient(number: int) -> JSON:
@@ -135,8 +110,8 @@ def against(answer: Answer, work: Callable[[R4Connector], Awaitable[object]]) ->
     app = Starlette(routes=[Route("/{path:path}", endpoint, methods=["GET", "POST", "PUT"])])
 
     async def session() -> object:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
-            return await work(R4Connector(lambda: client, sleep))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            return await work(R4Connector(Endpoint(BASE, lambda: client, Fixed(""), sleep=sleep)))
 
     return asyncio.run(session()), pauses
 
@@ -213,8 +188,10 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
         return None
 
     async def session() -> None:
-        async with httpx.AsyncClient(base_url="http://127.0.0.1:1/fhir") as client:
-            await R4Connector(lambda: client, never).read("Patient/p")
+        async with httpx.AsyncClient() as client:
+            await R4Connector(Endpoint("http://127.0.0.1:1/fhir", lambda: client, Fixed(""), sleep=never)).read(
+                "Patient/p"
+            )
 
     with pytest.raises(UpstreamError, match="base_url"):
         asyncio.run(session())
@@ -228,6 +205,9 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
         {"base_url": "https://user:word@ehr.test/fhir"},
         {"base_url": BASE, "timeout_seconds": "soon"},
         {"base_url": BASE, "verify": "false"},
+        {"base_url": BASE, "client_id": "c"},
+        {"base_url": BASE, "client_id": "c", "key": "not a key", "scopes": "system/Patient.rs"},
+        {"base_url": BASE, "token": "t", "client_id": "c", "key": "k", "scopes": "system/Patient.rs"},
     ],
 )
 def test_settings_are_checked(settings: dict[str, str]) -> None:
@@ -242,3 +222,89 @@ def test_one_connector_serves_several_event_loops(server: str) -> None:
             assert loop.run(connector.search("Patient", {"_count": "1"}, 1)) is not None
         for loop in (one, other):
             loop.run(connector.aclose())
+
+
+DEEP = b'{"resourceType":"Patient","id":"p","extension":' + b"[" * 900 + b"]" * 900 + b"}"
+LOOP = {"resourceType": "Bundle", "link": [{"relation": "next", "url": f"{BASE}/Patient?_count=100"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"resourceType":"Patient","id":"p","x":"' + b"y" * 10_000_000 + b'"}', "larger than 8 MB"),
+        (DEEP, "nested deeper"),
+        (b"[" * 100_000, "not JSON, or nested too deeply"),
+        (b'{"resourceType":"Patient","id":"other"}', "another resource"),
+        (b'{"resourceType":"Observation","id":"p"}', "another type"),
+        (b'{"resourceType":5,"id":"p"}', "resourceType"),
+        (b'{"resourceType":"Patient","id":{"a":1}}', "not a FHIR id"),
+        (b'{"resourceType":"Patient","id":"p","meta":[]}', "meta"),
+        (b'["Smith"]', "not a JSON object"),
+        (b'{"resourceType":"Patient","id":"p","name":"Smith', "not JSON"),
+    ],
+    ids=["10 MB", "deep", "deeper", "other id", "other type", "type", "id", "meta", "list", "half"],
+)
+def test_a_hostile_resource_is_a_typed_error_that_tells_nothing_of_it(content: bytes, told: str) -> None:
+    with pytest.raises(UpstreamError, match=told) as caught:
+        against(lambda _request: Response(content), lambda ehr: ehr.read("Patient/p"))
+    assert "Smith" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "told"),
+    [
+        (LOOP, "do not come to an end"),
+        ({"resourceType": "Bundle", "entry": "Smith"}, "entries that are none"),
+        ({"resourceType": "Bundle", "entry": [5]}, "entries that are none"),
+        ({"resourceType": "Bundle", "entry": [{"resource": "Smith"}]}, "not a JSON object"),
+        ({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Smith"}}]}, "not a resource"),
+        ({"resourceType": "Patient", "id": "p"}, "not a Bundle"),
+        ({"resourceType": "Bundle", "link": [{"relation": "next", "url": "http://[::1"}]}, "no URL"),
+        ({"resourceType": "Bundle", "link": [{"relation": "next", "url": "//evil.test/"}]}, "another host"),
+    ],
+)
+def test_a_hostile_page_is_a_typed_error(bundle: JSON, told: str) -> None:
+    with pytest.raises(UpstreamError, match=told) as caught:
+        against(lambda _request: JSONResponse(bundle), lambda ehr: ehr.search("Patient", {}))
+    assert "Smith" not in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", [{"link": "x"}, {"link": [5, {"relation": "next", "url": 5}]}, {"entry": None}])
+def test_a_page_of_wrong_types_that_matter_to_nobody_is_read(odd: JSON) -> None:
+    found = None
+    if odd.get("entry", ()) is None:
+        odd = {}
+    found, _ = against(
+        lambda _request: JSONResponse({"resourceType": "Bundle", **odd}), lambda ehr: ehr.search("Patient", {})
+    )
+    assert found == []
+
+
+def test_a_version_told_only_by_the_header_is_there(server: str) -> None:
+    told = JSONResponse({"resourceType": "Patient", "id": "p"}, headers={"ETag": 'W/"7"'})
+    found, _ = against(lambda _request: told, lambda ehr: ehr.read("Patient/p"))
+    assert found == {"resourceType": "Patient", "id": "p", "meta": {"versionId": "7"}}
+
+
+def test_hostile_answers_disturb_nobody_else(server: str) -> None:
+    """While an endpoint answers 10 MB of nonsense, another one is read as ever."""
+    nonsense = Response(b"[" * 10_000_000)
+
+    async def session() -> float:
+        async def endpoint(_request: Request) -> Response:
+            return nonsense
+
+        app = Starlette(routes=[Route("/{path:path}", endpoint)])
+        good = fhir_r4.open({"base_url": server})
+        target = await good.create(patient(1))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            bad = R4Connector(Endpoint(BASE, lambda: client, Fixed("")))
+            tried = asyncio.gather(*(bad.read("Patient/p") for _ in range(5)), return_exceptions=True)
+            begun = time.monotonic()
+            assert await good.read(target) is not None
+            took = time.monotonic() - begun
+            assert all(isinstance(one, UpstreamError) for one in await tried)
+        await good.aclose()
+        return took
+
+    assert asyncio.run(session()) < 5
