@@ -225,7 +225,7 @@ def test_an_ehr_that_fails_is_away_and_one_that_ignores_a_parameter_is_not(
     answer = 200
     with _ehr(lambda: answer) as url:
         connector = fhir_r4.open({"base_url": url})
-        connector._sleep = lambda _seconds: asyncio.sleep(0)
+        connector._endpoint.sleep = lambda _seconds: asyncio.sleep(0)
         broken = dataclasses.replace(watched, fhir=connector)
         for n in range(FAILURES):
             run = asyncio.run(run_queued(broken, installation.message_event(n)))

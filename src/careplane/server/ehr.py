@@ -35,7 +35,8 @@ def open_item(item: str, options: dict[str, str]) -> FhirConnector:
     try:
         connector: FhirConnector = load("connectors", item).open(options)
     except InputError as error:
-        raise SettingsError(error.message, field=f"fhir_{error.field}") from error
+        name = "fhir_key_file" if error.field == "key" else f"fhir_{error.field}"
+        raise SettingsError(error.message, field=name) from error
     return connector
 
 
@@ -79,7 +80,7 @@ def backend_scopes(settings: Settings, apps: Iterable[App]) -> str:
 
 
 def declared_scopes(apps: Iterable[App]) -> Scopes:
-    """What the manifests of the apps that can run declare, at the level ``system``: reads, write-back, Subscriptions."""
+    """What the manifests of the apps that can run declare: reads, write-back, and keeping Subscriptions."""
     wanted = [scope for app in apps if app.runnable for scope in app_scopes(app.spec, "system")]
     subscribed = {
         trigger.on.partition(".")[0]
