@@ -163,14 +163,15 @@ def canary(make: Maker, folder: Path, count: int, context: bool) -> Found:
     return {"ok": not bad and not broken, "told": told, "requests": count, "bad": dict(bad), "broken": broken}
 
 
-def soak(make: Maker, folder: Path, minutes: float) -> Found:
+def soak(make: Maker, folder: Path, minutes: float, context: bool) -> Found:
     """Half of what it can carry, for a while: memory after the first third (five minutes at most) and at the end."""
     port = free_port()
     upstream = static_upstream(folder, port, _upstream.completion(_upstream.reply_text()))
     samples: list[tuple[float, float, int]] = []
     with running(upstream, folder, UPSTREAM_CORE):
         target = make(folder, port)
-        asked = target.asked(_bodies.chat())
+        plain = _bodies.chat()
+        asked = target.asked(_bodies.with_context(plain) if context else plain)
         with running(target, folder) as process:
             most = wrk(asked, 64, 5).rps
             pause = max(1, round(1000 * 64 / (most / 2)))

@@ -74,7 +74,7 @@ def hurt(given: argparse.Namespace, makers: Mapping[str, Maker], folder: Path) -
             "crash": partial(_faults.crash, kills=given.kills),
             "full": _faults.full,
             "canary": partial(_faults.canary, count=given.canaries, context=name == "careplane-full"),
-            "soak": partial(_faults.soak, minutes=given.minutes),
+            "soak": partial(_faults.soak, minutes=given.minutes, context=name == "careplane-full"),
         }
         for part in (part for part in FAULTS if part in given.part):
             fault = found[f"{name} {part}"] = checks[part](makers[name], folder / name / part)
