@@ -1,14 +1,19 @@
 """What the ledger can tell a privacy officer of a call: who asked, about whom, and everybody who got the text."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from careplane.errors import Refused, UpstreamError
 from careplane.gateway import Gateway, Parts, Route, Routes, Target
+from careplane.gateway.budgets import Budget, Budgets
+from careplane.gateway.leases import Keeper
+from careplane.gateway.limits import Limits, Quota
 from careplane.gateway.routing import Shadow
 from careplane.gateway.standing import Stops
 from careplane.governance import stop
@@ -16,7 +21,7 @@ from careplane.ledger import Ledger, LedgerRecord, open_ledger
 from careplane.ledger.audit_event import audit_events
 from careplane.ledger.disclosures import disclosures
 from careplane.providers import ChatRequest, Chunk, Provider
-from careplane.records.model import ModelRequest
+from careplane.records.model import ModelRequest, Price
 from careplane.store import open_store
 
 from .conftest import NOW, clock
@@ -120,6 +125,29 @@ def test_many_names_fit_one_fact(tmp_path: Path) -> None:
         asyncio.run(opened(ledger, Route(alias="default", targets=targets)).complete(asked()))
     (record,) = records_of(ledger, "model_error")
     assert str(record.facts["tried"]).endswith(" more")
+
+
+def test_a_price_that_cannot_be_reckoned_with_keeps_no_place_in_the_limits(tmp_path: Path) -> None:
+    keeper = Keeper(open_store(f"sqlite:///{tmp_path / 'careplane.db'}"))
+    parts = Parts(
+        limits=Limits(keeper, {"app:an_app": Quota(concurrent=1)}),
+        budgets=Budgets(keeper, {"app:an_app": Budget(day=1.0)}, clock=lambda: NOW),
+    )
+    ledger = open_ledger(tmp_path / "ledger")
+    broken = Route(alias="broken", targets=(Target(provider="inside", price=Price(input=math.nan)),))
+    sound = Route(alias="default", targets=(Target(provider="inside", price=Price(input=1.0)),))
+    gateway = Gateway({"inside": says("hi")}, Routes((broken, sound)), ledger, clock, parts)
+
+    async def run() -> None:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="NaN"):
+                await gateway.complete(replace(asked(), route="broken"))
+        assert (await gateway.complete(asked())).text == "hi"
+
+    try:
+        asyncio.run(run())
+    finally:
+        keeper.close()
 
 
 def test_a_call_that_is_let_in_while_a_stop_is_read_is_cut(tmp_path: Path) -> None:
