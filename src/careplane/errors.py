@@ -18,7 +18,8 @@
     ├── UpstreamError       a model provider, an EHR or another outside system failed
     │   ├── UpstreamTimeout   it did not answer in time
     │   ├── UpstreamBusy      it asks for patience (rate limit, overload); may say for how long
-    │   └── UpstreamRejected  it does not accept this request (asking again will not help)
+    │   ├── UpstreamRejected  it does not accept this request (asking again will not help)
+    │   └── UpstreamLacks     it did not send what is needed, and it cannot be fetched
     ├── StoreError          the database did not answer: unreachable, locked, full or damaged
     ├── ShieldError         the PHI shield could not answer; nothing left (fail closed)
     │   └── ChartError        the chart that came with a request is not FHIR, so whom to protect is unknown
@@ -222,6 +223,16 @@ class UpstreamRejected(UpstreamError):
     def __init__(self, message: str, code: str = "invalid_request") -> None:
         super().__init__(message)
         self.code = code
+
+
+class UpstreamLacks(UpstreamError):
+    """An outside system did not send what is needed, and it cannot be fetched from it. ``what`` are resource types."""
+
+    status = 412
+
+    def __init__(self, message: str, what: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.what = tuple(what)
 
 
 class StoreError(CareplaneError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from careplane.errors import Conflict
@@ -26,7 +27,14 @@ def test_migrated_tables_are_the_declared_tables(store: Store) -> None:
 def test_revisions_listed_are_the_files() -> None:
     folder = Path(shipped.__file__).parent / "versions"
     files = sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*.py"))
-    assert files == list(shipped.REVISIONS)
+    assert files == sorted(shipped.REVISIONS)
+
+
+def test_revisions_listed_follow_each_other() -> None:
+    """A number is taken when work begins, the place in the chain when it ends, so numbers need not be in order."""
+    scripts = ScriptDirectory(str(Path(shipped.__file__).parent))
+    chain = [script.revision for script in scripts.walk_revisions()]
+    assert chain[::-1] == list(shipped.REVISIONS)
 
 
 def test_opening_again_changes_nothing(store: Store) -> None:

@@ -15,7 +15,8 @@ import httpx
 import orjson
 
 from careplane.codecs.jwt import has_key
-from careplane.errors import InputError, UpstreamError, UpstreamTimeout
+from careplane.codecs.smart.urls import secure_url
+from careplane.errors import UpstreamError, UpstreamTimeout
 from careplane.records import JSON
 
 FRESH_SECONDS = 600.0
@@ -23,7 +24,6 @@ STALE_SECONDS = 3600.0
 PAUSE_SECONDS = 10.0
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 262_144
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Jwks:
         return await asyncio.shield(task)
 
     async def _fetch(self, url: str) -> JSON:
-        check_url(url)
+        secure_url(url, "jku")
         held = self._held.get(url)
         keys, fetched = (held.keys, held.fetched) if held is not None else (None, 0.0)
         try:
@@ -102,21 +102,6 @@ class Jwks:
         finally:
             self._held[url] = _Held(keys, fetched, self._clock())
         return keys
-
-
-def check_url(url: str) -> None:
-    """Refuse a URL that keys must not be fetched from.
-
-    Raises:
-        InputError: it is neither https nor http on this machine's loopback, or carries credentials.
-    """
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise InputError("is not a URL", field="jku") from error
-    safe = parsed.scheme == "https" or (parsed.scheme == "http" and parsed.host in _LOOPBACK)
-    if not safe or not parsed.host or parsed.userinfo or parsed.fragment:
-        raise InputError("must be an https:// URL without credentials (http:// only on 127.0.0.1)", field="jku")
 
 
 async def _get(client: httpx.AsyncClient, url: str) -> JSON:

@@ -34,6 +34,12 @@ def insert_new(connection: Connection, table: Table, record: Record, **columns: 
     return connection.execute(statement.returning(key)).first() is not None
 
 
+def insert_row(connection: Connection, table: Table, **columns: Any) -> bool:
+    """Insert a row that is no record unless its key is there already; says whether it was new."""
+    statement = _insert(connection, table).values(**columns).on_conflict_do_nothing()
+    return connection.execute(statement.returning(table.primary_key.columns[0])).first() is not None
+
+
 def fetch(connection: Connection, table: Table, kind: type[R], *where: ColumnElement[bool]) -> R | None:
     """The one record that meets the conditions, or ``None``."""
     row = connection.execute(select(table.c.body).where(*where).limit(1)).first()

@@ -184,6 +184,36 @@ drills = Table(
     _body(),
 )
 
+# CDS Hooks
+cds_trusts = Table("cds_trusts", metadata, Column("issuer", String, primary_key=True), _body())
+seen_tokens = Table(
+    "seen_tokens",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("expires", Float, nullable=False, index=True),
+)
+cards = Table(
+    "cards",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("run", String, nullable=False),
+    Column("app", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
+    _body(),
+)
+card_feedback = Table(
+    "card_feedback",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("card", String, nullable=False, index=True),
+    Column("app", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("reason", String),
+    Column("at", String, nullable=False),
+    _body(),
+    Index("ix_card_feedback_app_at", "app", "at"),
+)
+
 # evidence
 plans = Table(
     "plans",
