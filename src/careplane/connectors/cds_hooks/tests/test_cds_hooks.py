@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from careplane.codecs.cdshooks import HookCall, read_call
+from careplane.codecs.cdshooks.templates import search_query
 from careplane.connectors import cds_hooks
 from careplane.connectors.cds_hooks import HookData
 from careplane.errors import InputError, UpstreamError, UpstreamLacks
@@ -122,8 +123,8 @@ def test_the_own_connection_gives_what_the_ehr_did_not() -> None:
 
 def test_what_cannot_be_had_is_named_by_type_alone() -> None:
     async def act(data: HookData) -> None:
-        wanted = [(cds_hooks.data.search_query("Condition", {"patient": "ana"}), 20)]
-        await data.require([*wanted, (cds_hooks.data.search_query("Observation", {"patient": "ana"}), 20)])
+        wanted = [(search_query("Condition", {"patient": "ana"}), 20)]
+        await data.require([*wanted, (search_query("Observation", {"patient": "ana"}), 20)])
 
     with pytest.raises(UpstreamLacks, match="Observation") as caught:
         using(call(prefetch={"condition": None}), act)
