@@ -41,7 +41,7 @@ def test_list_fits_eighty_columns_and_counts_thirty(tmp_path: Path) -> None:
     assert max(map(len, run(app, "list", "--home", tmp_path).output.splitlines())) <= 80
     rows = json.loads(run(app, "list", "--home", tmp_path, "--json").output)
     assert len(rows) == 30
-    assert sum(row["runnable"] for row in rows) == 4
+    assert sum(row["runnable"] for row in rows) == 11
 
 
 def test_show_fits_eighty_columns_and_names_the_nearest(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_show_fits_eighty_columns_and_names_the_nearest(tmp_path: Path) -> None:
 
 def test_try_refuses_what_cannot_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an idea"):
-        run(app, "try", "ambient_note", "--patient", "x", "--home", tmp_path)
+        run(app, "try", "result_letter", "--patient", "x", "--home", tmp_path)
     with pytest.raises(InputError, match="add --patient"):
         run(app, "try", "previsit_summary", "--home", tmp_path)
     with pytest.raises(NotFound, match="careplane load"):

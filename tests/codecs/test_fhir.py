@@ -25,6 +25,75 @@ NOTE = base64.b64encode(b"Seen for cough.\nLungs clear.").decode()
 LINES: list[tuple[JSON, str]] = [
     (
         {
+            "resourceType": "ServiceRequest",
+            "status": "draft",
+            "priority": "routine",
+            "authoredOn": "2026-03-01",
+            "code": {"text": "MRI of the lumbar spine"},
+            "reasonCode": [{"text": "Low back pain"}],
+            "note": [{"text": "Six weeks of therapy."}],
+        },
+        "2026-03-01 ServiceRequest: MRI of the lumbar spine (draft, routine, for Low back pain); Six weeks of therapy.",
+    ),
+    (
+        {
+            "resourceType": "Claim",
+            "use": "claim",
+            "status": "active",
+            "created": "2026-03-01",
+            "diagnosis": [{"sequence": 1, "diagnosisCodeableConcept": {"text": "Pneumonia"}}],
+            "item": [{"sequence": 1, "productOrService": {"text": "Inpatient stay"}}],
+            "total": {"value": 9500, "currency": "USD"},
+        },
+        "2026-03-01 Claim: Inpatient stay for Pneumonia (claim, active, 9500 USD)",
+    ),
+    (
+        {
+            "resourceType": "ClaimResponse",
+            "outcome": "complete",
+            "disposition": "Denied",
+            "created": "2026-03-09",
+            "processNote": [{"text": "Not shown."}],
+        },
+        "2026-03-09 ClaimResponse: Denied (complete); Not shown.",
+    ),
+    (
+        {"resourceType": "Coverage", "status": "active", "type": {"text": "PPO"}, "payor": [{"display": "Oak Mutual"}]},
+        "Coverage: PPO (Oak Mutual, active)",
+    ),
+    (
+        {
+            "resourceType": "Slot",
+            "status": "free",
+            "start": "2026-03-16T09:20:00-06:00",
+            "end": "2026-03-16T09:40:00-06:00",
+        },
+        "2026-03-16 Slot: Appointment (09:20 to 09:40, free)",
+    ),
+    (
+        {
+            "resourceType": "HealthcareService",
+            "name": "Elm Clinic",
+            "comment": "Enter from the lot.",
+            "telecom": [{"value": "555-0101"}],
+            "availableTime": [
+                {"daysOfWeek": ["mon", "tue"], "availableStartTime": "08:00:00", "availableEndTime": "18:00:00"}
+            ],
+        },
+        "HealthcareService: Elm Clinic; Enter from the lot.; 555-0101; mon, tue 08:00 to 18:00",
+    ),
+    (
+        {
+            "resourceType": "CarePlan",
+            "status": "active",
+            "title": "Going home",
+            "activity": [{"detail": {"description": "Walk each day"}}, {}],
+        },
+        "CarePlan: Going home (active); Walk each day",
+    ),
+    ({"resourceType": "Flag", "status": "active", "code": {"text": "Fall risk"}}, "Flag: Fall risk (active)"),
+    (
+        {
             "resourceType": "Observation",
             "status": "final",
             "code": {"text": "Hemoglobin A1c"},

@@ -249,6 +249,15 @@ def test_the_chart_of_two_patients_is_refused(tmp_path: Path) -> None:
         complete(gateway, asked(chart=chart))
 
 
+def test_a_run_about_a_unit_may_hold_its_patients(tmp_path: Path) -> None:
+    chart = ({"resourceType": "Patient", "id": "a"}, {"resourceType": "Patient", "id": "b"})
+    gateway = gateway_of({"default": saying(Chunk(text="hi"))}, open_ledger(tmp_path / "ledger"))
+    (reply,) = complete(gateway, replace(asked(chart=chart), run="r1", patient=None))
+    assert reply.text == "hi"
+    with pytest.raises(Refused, match="more than one patient"):
+        complete(gateway, replace(asked(chart=chart), run="r2", patient="Patient/a"))
+
+
 def test_labelled_data_needs_a_consent(tmp_path: Path) -> None:
     labelled = {
         "resourceType": "Condition",

@@ -29,6 +29,9 @@ GIVEN_NAMES = ("title", "today", "language", "unit", "sources")
 """Names every template has: the app's title, the day of the event, the patient's language, the unit, all
 numbered sources."""
 
+CHAT_NAME = "message"
+"""What was said in a chat so far; it comes with the event and not from the chart."""
+
 _FILTERS = ("default", "first", "join", "last", "length", "lower", "title", "trim", "truncate", "upper")
 _FORBIDDEN: tuple[tuple[type[nodes.Node], str], ...] = (
     (nodes.Call, "calls a function"),
@@ -56,8 +59,10 @@ class Prompt:
 
 
 def names(spec: AppSpec) -> tuple[str, ...]:
-    """The names that the prompt of an app may use: those always given, and one per rule of its context."""
-    return (*GIVEN_NAMES, *(rule_name(rule.resource, rule.as_name) for rule in spec.context))
+    """The names that the prompt of an app may use: those always given, one per rule of its context, and ``message`` of
+    an app that is held a chat with."""
+    said = (CHAT_NAME,) if any(trigger.kind == "chat" for trigger in spec.starts) else ()
+    return (*GIVEN_NAMES, *said, *(rule_name(rule.resource, rule.as_name) for rule in spec.context))
 
 
 def rule_name(resource: str, as_name: str | None) -> str:

@@ -59,7 +59,7 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
             like an instruction.
         InputError: the schema of a tool or of the reply is not one.
     """
-    if request.chart:
+    if request.chart and not _of_a_unit(request):
         verdict = _judged(request).one_patient
         if not verdict.allowed:
             raise Refused([verdict.text], "Send the chart of one patient.")
@@ -77,6 +77,12 @@ def admit(request: ModelRequest, signal: Signal | None) -> Admitted:
     what = Untrusted(roles=tuple(_DATA_ROLES), indexes=request.untrusted, sections=())
     marked = quarantine(request.body["messages"], what)
     return Admitted({**request.body, "messages": list(marked.messages)}, tools, score)
+
+
+def _of_a_unit(request: ModelRequest) -> bool:
+    """Whether it is a run of the workflow about a unit (a huddle, a handoff), whose patients are many on purpose: the
+    manifest's searches limit it. Only the workflow sets ``run``; a caller with a key is always held to one patient."""
+    return request.run is not None and request.patient is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from careplane.sandbox.resources import (
     terminology,
 )
 from careplane.sandbox.scenario import Scenario, instant, midnight
+from careplane.sandbox.transcripts import SHARE, transcript
 
 VISITS = 1.35
 """Clinic visits per patient over the default history, on average (more with more problems)."""
@@ -144,6 +145,9 @@ def _visit(scenario: Scenario, patient: Patient, number: int, at: datetime) -> I
         yield _panel(patient, ident, encounter, at, taken)
     yield from vitals(draw, ident, patient, at, encounter)
     yield visit_note(draw, ident, patient, encounter, at, reason, [(r.key, r.value) for r in taken])
+    spoken = scenario.draw("transcript", patient.id, number)
+    if spoken.random() < SHARE:
+        yield transcript(spoken, ident, patient, encounter, at, reason)
 
 
 def _encounter(patient: Patient, ident: str, at: datetime, reason: str | None) -> JSON:

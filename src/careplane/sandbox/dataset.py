@@ -12,18 +12,21 @@ import orjson
 
 from careplane.errors import Conflict, DataError
 from careplane.records import JSON, Record
+from careplane.sandbox.access import clinics
 from careplane.sandbox.behaviour import Outcomes, Parameters, outcomes
 from careplane.sandbox.chart import chart
-from careplane.sandbox.erp import erp
+from careplane.sandbox.erp import erp, table
 from careplane.sandbox.history import History
 from careplane.sandbox.messages import Message, messages
-from careplane.sandbox.people import people, people_resources
+from careplane.sandbox.paying import CLAIMS, claim_rows, orders, stay_claims
+from careplane.sandbox.people import Patient, people, people_resources
 from careplane.sandbox.portfolio import portfolio
 from careplane.sandbox.scenario import FIRST_DAY, Scenario
 from careplane.sandbox.staff import Roster, Staff
 from careplane.sandbox.staffing import Organisation, organisation_resources, organise
-from careplane.sandbox.stays import hospital
+from careplane.sandbox.stays import hospital, stays
 from careplane.sandbox.truth import Truth
+from careplane.sandbox.ward import ward_work
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much is done and of how much."""
@@ -136,6 +139,7 @@ def _write(scenario: Scenario, folder: Path, progress: Progress) -> Manifest:
             if number % 100 == 0 or number == len(patients):
                 progress("charts", number, len(patients))
         history.add(hospital(scenario, organisation, patients))
+        history.add(_work(scenario, organisation, patients))
         written = messages(scenario, organisation, patients, history.results)
         truth = _truth(scenario, written)
         staff = Staff(
@@ -147,8 +151,17 @@ def _write(scenario: Scenario, folder: Path, progress: Progress) -> Manifest:
         history.add(_baseline(scenario, staff, written, progress))
     inbox = [message.resource for message in written if message.sent >= scenario.now]
     _lines(folder / "inbox" / "Communication.ndjson", inbox)
-    _tables(scenario, organisation, truth, folder)
+    _tables(scenario, organisation, patients, truth, folder)
     return _seal(scenario, folder, dict(sorted(history.counts.items())), len(inbox))
+
+
+def _work(scenario: Scenario, organisation: Organisation, patients: tuple[Patient, ...]) -> Iterator[JSON]:
+    """What other apps than the pilot's work with: orders, claims, ward work, services and free slots."""
+    held = list(stays(scenario, organisation, patients))
+    yield from clinics(scenario, organisation)
+    yield from orders(scenario, patients)
+    yield from stay_claims(held, scenario)
+    yield from ward_work(held, scenario)
 
 
 def _truth(scenario: Scenario, written: list[Message]) -> Truth:
@@ -193,9 +206,12 @@ def _lines(path: Path, resources: Iterable[JSON]) -> None:
     path.write_bytes(b"".join(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE) for body in resources))
 
 
-def _tables(scenario: Scenario, organisation: Organisation, truth: Truth, folder: Path) -> None:
+def _tables(
+    scenario: Scenario, organisation: Organisation, patients: tuple[Patient, ...], truth: Truth, folder: Path
+) -> None:
     """Everything that is not FHIR."""
-    for name, text in erp(scenario).items():
+    claims = table(CLAIMS, claim_rows(stays(scenario, organisation, patients), scenario))
+    for name, text in {**erp(scenario), "claims.csv": claims}.items():
         path = folder / "erp" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
@@ -222,6 +238,7 @@ def read_me(scenario: Scenario) -> str:
 | `fhir/*.ndjson` | FHIR R4, known before the pilot starts on {scenario.pilot_start}; every resource is tagged HTEST |
 | `inbox/Communication.ndjson` | patient messages of the pilot window, in time order, before {scenario.pilot_end} |
 | `erp/*.csv` | costs, cost centres, contracts, loaded hourly rates; with a duplicate and a credit, as in life |
+| `erp/claims.csv` | claims that were paid, and denied |
 | `portfolio/*.json` | goals, uses bought elsewhere, decisions, panels and requests |
 | `staff.json` | who works where, on which shift |
 | `truth.json` | the behaviour model and the potential outcomes of each message; for comparison only |

@@ -45,6 +45,11 @@ class Patient:
         return f"{self.given} {self.family}"
 
     @property
+    def payer_id(self) -> str:
+        """The payer's Organization; there is none for who pays alone."""
+        return f"Organization/{_payer_id(self.payer)}"
+
+    @property
     def mrn(self) -> str:
         return f"MRN-{int(self.id.split('-')[1]):07d}"
 

@@ -120,7 +120,7 @@ def _procedure(stay: Stay, code: Sequence[str]) -> JSON:
     return resource(
         "Procedure", f"proc-{stay.ident}", status="completed", subject=reference(stay.patient.id),
         code=concept(SNOMED, code[0], code[1]), encounter=reference(stay.encounter),
-        performedDateTime=instant(stay.begin + timedelta(hours=4)),
+        performedDateTime=instant(stay.begin + timedelta(hours=4)), location=reference(stay.ward.id, stay.ward.name),
     )  # fmt: skip
 
 

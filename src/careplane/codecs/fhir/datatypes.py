@@ -22,6 +22,12 @@ def joined(parts: Iterable[str], separator: str = " ") -> str:
     return separator.join(part for part in parts if part)
 
 
+def noted(what: str, *notes: str) -> str:
+    """``what (note, note)``; the notes that are not empty."""
+    inside = joined(notes, ", ")
+    return f"{what} ({inside})" if what and inside else what
+
+
 def day(value: object) -> str:
     """The calendar day of a date, dateTime or instant, as far as it is given."""
     return plain(value)[:10]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from html import unescape
 
 from careplane.codecs.fhir import datatypes as dt
+from careplane.codecs.fhir import text_admin
 from careplane.codecs.fhir.elements import as_list, as_object, choice, date_of, first_object
 from careplane.records import JSON
 
@@ -58,11 +59,6 @@ def value_text(resource: JSON, name: str = "value") -> str:
     return dt.quantity(value) if node else dt.plain(value)
 
 
-def _noted(what: str, *notes: str) -> str:
-    inside = dt.joined(notes, ", ")
-    return f"{what} ({inside})" if what and inside else what
-
-
 def _status(resource: JSON) -> str:
     return dt.plain(resource.get("status"))
 
@@ -74,7 +70,7 @@ def _any(resource: JSON) -> str:
     )
     narrative = unescape(re.sub(r"<[^>]*>", " ", dt.plain(as_object(resource.get("text")).get("div"))))
     what = next((text for text in named if text), "") or value_text(resource, "medication") or narrative.strip()
-    return _noted(what or dt.plain(resource.get("id")) or "no details given", _status(resource))
+    return dt.noted(what or dt.plain(resource.get("id")) or "no details given", _status(resource))
 
 
 def _observation(resource: JSON) -> str:
@@ -92,7 +88,7 @@ def _measured(part: JSON) -> str:
     normal = dt.interval(part.get("referenceRange"))
     flag = dt.concept(part.get("interpretation"))
     what = dt.joined((dt.concept(part.get("code")), value))
-    return _noted(what, f"ref {normal}" if normal else "", flag)
+    return dt.noted(what, f"ref {normal}" if normal else "", flag)
 
 
 def _condition(resource: JSON) -> str:
@@ -104,7 +100,7 @@ def _condition(resource: JSON) -> str:
     life = dt.joined((status, f"since {since}" if since else ""))
     ended = dt.day(resource.get("abatementDateTime"))
     doubt = dt.concept(resource.get("verificationStatus"))
-    return _noted(
+    return dt.noted(
         dt.concept(resource.get("code")),
         life,
         f"ended {ended}" if ended else "",
@@ -117,7 +113,7 @@ def _medication(resource: JSON) -> str:
     what = _contained(resource) or value_text(resource, "medication")
     how = dt.dosage(resource.get("dosageInstruction") or resource.get("dosage"))
     ordered = dt.day(date_of(resource)) if resource.get("resourceType") in _UNDATED else ""
-    return _noted(dt.joined((what, how), ", "), _status(resource), f"from {ordered}" if ordered else "")
+    return dt.noted(dt.joined((what, how), ", "), _status(resource), f"from {ordered}" if ordered else "")
 
 
 def _contained(resource: JSON) -> str:
@@ -131,7 +127,7 @@ def _allergy(resource: JSON) -> str:
     manifested = dt.joined(reactions, ", ")
     what = dt.joined((dt.concept(resource.get("code")), manifested), ": ")
     risk = dt.plain(resource.get("criticality"))
-    return _noted(what, dt.concept(resource.get("clinicalStatus")), f"{risk} criticality" if risk else "")
+    return dt.noted(what, dt.concept(resource.get("clinicalStatus")), f"{risk} criticality" if risk else "")
 
 
 def _encounter(resource: JSON) -> str:
@@ -140,14 +136,14 @@ def _encounter(resource: JSON) -> str:
     place = dt.display(first_object(resource.get("location")).get("location"))
     stay = dt.period(resource.get("period"))
     told = dt.joined((what or dt.concept(resource.get("class")), reason), ": ")
-    return _noted(told, dt.concept(resource.get("class")), _status(resource), place, stay if " to " in stay else "")
+    return dt.noted(told, dt.concept(resource.get("class")), _status(resource), place, stay if " to " in stay else "")
 
 
 def _document(resource: JSON) -> str:
     attachments = [as_object(item).get("attachment") for item in as_list(resource.get("content"))]
     body = dt.attachment_text(attachments)
     title = dt.concept(resource.get("type")) or dt.plain(resource.get("description"))
-    return dt.joined((_noted(title or "Document", _status(resource)), body), ": ")
+    return dt.joined((dt.noted(title or "Document", _status(resource)), body), ": ")
 
 
 def _communication(resource: JSON) -> str:
@@ -163,32 +159,32 @@ def _appointment(resource: JSON) -> str:
     what = dt.concept(resource.get("serviceType")) or dt.concept(resource.get("appointmentType"))
     reason = dt.concepts(resource.get("reasonCode")) or dt.plain(resource.get("description"))
     time = dt.plain(resource.get("start"))[11:16]
-    return _noted(dt.joined((what or "Appointment", reason), ": "), f"at {time}" if time else "", _status(resource))
+    return dt.noted(dt.joined((what or "Appointment", reason), ": "), f"at {time}" if time else "", _status(resource))
 
 
 def _report(resource: JSON) -> str:
     body = dt.plain(resource.get("conclusion")) or dt.attachment_text(resource.get("presentedForm"))
     results = dt.joined((dt.plain(as_object(item).get("display")) for item in as_list(resource.get("result"))), ", ")
-    return dt.joined((_noted(dt.concept(resource.get("code")), _status(resource)), body or results), ": ")
+    return dt.joined((dt.noted(dt.concept(resource.get("code")), _status(resource)), body or results), ": ")
 
 
 def _procedure(resource: JSON) -> str:
     reason = dt.concepts(resource.get("reasonCode")) or dt.display(resource.get("reasonReference"))
-    return _noted(dt.concept(resource.get("code")), _status(resource), f"for {reason}" if reason else "")
+    return dt.noted(dt.concept(resource.get("code")), _status(resource), f"for {reason}" if reason else "")
 
 
 def _immunization(resource: JSON) -> str:
-    return _noted(dt.concept(resource.get("vaccineCode")), _status(resource))
+    return dt.noted(dt.concept(resource.get("vaccineCode")), _status(resource))
 
 
 def _task(resource: JSON) -> str:
     what = dt.plain(resource.get("description")) or dt.concept(resource.get("code"))
     due = dt.day(as_object(as_object(resource.get("restriction")).get("period")).get("end"))
-    return _noted(what, _status(resource), f"due {due}" if due else "", dt.display(resource.get("owner")))
+    return dt.noted(what, _status(resource), f"due {due}" if due else "", dt.display(resource.get("owner")))
 
 
 def _location(resource: JSON) -> str:
-    return _noted(dt.plain(resource.get("name")), dt.concept(resource.get("type")), _status(resource))
+    return dt.noted(dt.plain(resource.get("name")), dt.concept(resource.get("type")), _status(resource))
 
 
 def _patient(resource: JSON) -> str:
@@ -214,11 +210,17 @@ def _person(resource: JSON) -> str:
 _LINES: dict[str, Line] = {
     "AllergyIntolerance": _allergy,
     "Appointment": _appointment,
+    "CarePlan": text_admin.care_plan,
+    "Claim": text_admin.claim,
+    "ClaimResponse": text_admin.claim_response,
     "Communication": _communication,
     "Condition": _condition,
+    "Coverage": text_admin.coverage,
     "DiagnosticReport": _report,
     "DocumentReference": _document,
     "Encounter": _encounter,
+    "Flag": text_admin.flag,
+    "HealthcareService": text_admin.healthcare_service,
     "Immunization": _immunization,
     "Location": _location,
     "MedicationAdministration": _medication,
@@ -231,5 +233,7 @@ _LINES: dict[str, Line] = {
     "Practitioner": _person,
     "Procedure": _procedure,
     "RelatedPerson": _person,
+    "ServiceRequest": text_admin.service_request,
+    "Slot": text_admin.slot,
     "Task": _task,
 }

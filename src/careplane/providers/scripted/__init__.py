@@ -17,8 +17,11 @@ from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Pr
 from careplane.providers.scripted.calls import deltas, wanted
 from careplane.providers.scripted.faults import digest, with_fault
 from careplane.providers.scripted.instances import Writer
+from careplane.providers.scripted.paperwork import appeal_letter, authorisation_answers
 from careplane.providers.scripted.prompt import Prompt, read_prompt
+from careplane.providers.scripted.public import access_answer, plain_instructions
 from careplane.providers.scripted.replies import draft_reply
+from careplane.providers.scripted.rounds import infection_candidates, shift_handoff, visit_note
 from careplane.providers.scripted.summaries import discharge_summary, generic, huddle_brief, summarise
 from careplane.providers.scripted.vectors import DIMENSIONS, vector
 
@@ -27,6 +30,13 @@ TASKS: Mapping[str, Callable[[Prompt], str]] = {
     "summarise": summarise,
     "discharge_summary": discharge_summary,
     "huddle_brief": huddle_brief,
+    "visit_note": visit_note,
+    "shift_handoff": shift_handoff,
+    "infection_candidates": infection_candidates,
+    "authorisation_answers": authorisation_answers,
+    "appeal_letter": appeal_letter,
+    "plain_instructions": plain_instructions,
+    "access_answer": access_answer,
 }
 _WORD = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
 

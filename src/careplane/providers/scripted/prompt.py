@@ -21,6 +21,11 @@ class Line:
     n: int
     text: str
 
+    @property
+    def kind(self) -> str:
+        """The type of the resource, where the line names one before its colon (``2026-03-01 Slot: ...``)."""
+        return self.text.split(":", 1)[0].rpartition(" ")[2]
+
     def has(self, *words: str) -> bool:
         """Whether any of the words begins a word of the line; case does not matter."""
         return any(re.search(rf"\b{re.escape(word)}", self.text, re.I) for word in words)

@@ -1,0 +1,75 @@
+"""Note closure on visits worked out by hand."""
+
+import duckdb
+import orjson
+
+from careplane.codecs.views import compile_view
+from careplane.measures import rows_sql
+from careplane.measures.note_closure import MEASURE
+from careplane.records import JSON
+
+KINDS = ("Encounter", "DocumentReference")
+
+
+def measured(resources: list[JSON]) -> dict[str, dict[str, object]]:
+    """The rows of the measure by key."""
+    connection = duckdb.connect()
+    for kind in KINDS:
+        connection.execute(f'CREATE TABLE "{kind}" (resource VARCHAR)')
+    for resource in resources:
+        text = orjson.dumps(resource).decode()
+        connection.execute(f'INSERT INTO "{resource["resourceType"]}" VALUES (?)', [text])
+    schemas = {}
+    for name, view in MEASURE.views.items():
+        connection.execute(f"CREATE TABLE {name} AS {compile_view(view)}")
+        schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
+    found = connection.execute(rows_sql(MEASURE, schemas)).to_arrow_table()
+    return {row["key"]: row for row in found.to_pylist()}
+
+
+def visit(ident: str, **more: object) -> JSON:
+    return {
+        "resourceType": "Encounter", "id": ident, "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/x"},
+        "period": {"start": "2026-03-02T09:00:00-06:00", "end": "2026-03-02T09:20:00-06:00"},
+        "participant": [{"individual": {"reference": "Practitioner/p1"}}],
+        "location": [{"location": {"reference": "Location/clinic-01"}}], **more,
+    }  # fmt: skip
+
+
+def note(ident: str, of: str, date: str, **more: object) -> JSON:
+    return {
+        "resourceType": "DocumentReference", "id": ident, "status": "current", "docStatus": "final", "date": date,
+        "type": {"coding": [{"system": "http://loinc.org", "code": "11506-3"}]},
+        "context": {"encounter": [{"reference": f"Encounter/{of}"}]}, **more,
+    }  # fmt: skip
+
+
+def test_a_final_note_within_a_day_closes_a_visit() -> None:
+    rows = measured(
+        [
+            visit("same-day"),
+            note("1", "same-day", "2026-03-02T11:00:00-06:00"),
+            visit("to-the-second"),
+            note("2", "to-the-second", "2026-03-03T15:20:00Z"),
+            visit("a-second-late"),
+            note("3", "a-second-late", "2026-03-03T09:20:01-06:00"),
+            visit("draft-first"),
+            note("4", "draft-first", "2026-03-02T10:00:00-06:00", docStatus="preliminary"),
+            note("5", "draft-first", "2026-03-05T10:00:00-06:00"),
+            visit("transcript-only"),
+            note("6", "transcript-only", "2026-03-02T10:00:00-06:00", type={"text": "Visit transcript"}),
+            visit("never"),
+            visit("stay", **{"class": {"code": "IMP"}}),
+        ]
+    )
+    assert {key: row["value"] for key, row in rows.items()} == {
+        "same-day": 1.0,
+        "to-the-second": 1.0,
+        "a-second-late": 0.0,
+        "draft-first": 0.0,
+        "transcript-only": 0.0,
+        "never": 0.0,
+    }
+    assert rows["never"]["cluster"] == "Location/clinic-01"
+    assert rows["never"]["at"] == 1772464800
