@@ -171,6 +171,16 @@ class Superseded(Conflict):
     """Another worker took over what this one had under way (it stood still for longer than its lease)."""
 
 
+class ChartChanged(Conflict):
+    """The chart is not what a text rests on any more. ``changes`` are records that say what differs; who signs again
+    with ``fingerprint`` says that they were seen."""
+
+    def __init__(self, message: str, changes: Sequence[object], fingerprint: str) -> None:
+        super().__init__(message)
+        self.changes = tuple(changes)
+        self.fingerprint = fingerprint
+
+
 class MissingExtra(CareplaneError):
     """An optional component is not installed."""
 

@@ -14,6 +14,7 @@ import pytest
 from careplane.connectors import fhir_r4
 from careplane.errors import Conflict, InputError, UpstreamError, UpstreamRejected
 from careplane.records.model import ModelReply, ModelRequest
+from careplane.records.run import Run
 from careplane.store import open_store
 from careplane.workflow import Runtime, find_runs, load_run, review_run, run_event, run_id
 from careplane.workflow.downtime import SUMMARY, active_fallback, run_queued, run_waiting, unavailable, waiting
@@ -223,18 +224,24 @@ def test_an_ehr_that_fails_is_away_and_one_that_ignores_a_parameter_is_not(
     watched: Runtime, installation: ModuleType
 ) -> None:
     answer = 200
-    with _ehr(lambda: answer) as url:
+
+    async def deliver(url: str) -> None:
+        nonlocal answer
         connector = fhir_r4.open({"base_url": url})
         connector._endpoint.sleep = lambda _seconds: asyncio.sleep(0)
         broken = dataclasses.replace(watched, fhir=connector)
         for n in range(FAILURES):
-            run = asyncio.run(run_queued(broken, installation.message_event(n)))
+            run = await run_queued(broken, installation.message_event(n))
             assert run is not None
             assert run.error == "The model or the record system failed."
         assert seen_by(watched).history() == []
         answer = 503
         for n in range(FAILURES):
-            assert asyncio.run(run_queued(broken, installation.message_event(10 + n))) is None
+            assert await run_queued(broken, installation.message_event(10 + n)) is None
+        await connector.aclose()
+
+    with _ehr(lambda: answer) as url:
+        asyncio.run(deliver(url))
     assert [one.dependency for one in seen_by(watched).held()] == ["ehr"]
     assert {held.dependency for held in waiting(watched.store)} == {"ehr"}
 
@@ -243,10 +250,17 @@ def test_a_signed_text_waits_for_the_ehr_and_is_written_later(
     watched: Runtime, installation: ModuleType, clock: Clock
 ) -> None:
     run = asyncio.run(run_event(watched, installation.message_event()))
-    away = dataclasses.replace(watched, fhir=fhir_r4.open({"base_url": "http://127.0.0.1:9/fhir"}))
-    away.fhir._sleep = lambda _seconds: asyncio.sleep(0)  # type: ignore[attr-defined]
     text = "Hello Maria, your follow-up is on 2026-03-12 [4]. We look forward to seeing you. Your care team"
-    signed = asyncio.run(review_run(away, run.id, "edit", "Practitioner/p001", 20.0, at=clock.now, final_text=text))
+
+    async def sign() -> Run:
+        connector = fhir_r4.open({"base_url": "http://127.0.0.1:9/fhir"})
+        connector._sleep = lambda _seconds: asyncio.sleep(0)
+        away = dataclasses.replace(watched, fhir=connector)
+        signed = await review_run(away, run.id, "edit", "Practitioner/p001", 20.0, at=clock.now, final_text=text)
+        await connector.aclose()
+        return signed
+
+    signed = asyncio.run(sign())
     assert signed.status == "edited"
     assert signed.written == ()
     (row,) = pending_write_backs(watched.store)

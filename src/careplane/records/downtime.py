@@ -42,7 +42,8 @@ class WaitingEvent(Record, frozen=True):
 
 
 class WriteBack(Record, frozen=True):
-    """A signed text on its way to the chart. ``held`` says why a person has to look before it goes on."""
+    """A signed text on its way to the chart. ``held`` says why a person has to look before it goes on,
+    ``confirmed`` is the fingerprint of the changes that a person has seen since."""
 
     run: str
     app: str
@@ -51,6 +52,7 @@ class WriteBack(Record, frozen=True):
     attempts: int = 0
     error: str = ""
     held: str = ""
+    confirmed: str = ""
 
 
 class Fallback(Record, frozen=True):

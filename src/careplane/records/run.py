@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from careplane.records import Record
+import msgspec
+
+from careplane.records import JSON, Record
 from careplane.records.app import TriggerKind
 from careplane.records.model import ModelCall
 
@@ -89,6 +91,36 @@ class Source(Record, frozen=True):
     date: str | None = None
 
 
+class Seen(Record, frozen=True):
+    """A resource as a run saw it: its version and time there, the ``fields`` that the app may read, and what they held
+    (``data``; ``None`` when it was longer than is kept)."""
+
+    reference: str
+    version: str | None = None
+    updated: str | None = None
+    fields: tuple[str, ...] = ()
+    data: JSON | None = None
+
+
+class FieldChange(Record, frozen=True):
+    """One element that differs: its path in words, and its value before and after (empty: not there)."""
+
+    path: str
+    before: str
+    after: str
+
+
+class ChartChange(Record, frozen=True):
+    """A resource that is not what the run saw: what differs, or ``gone``. Without ``fields`` it changed in what the app
+    may not read or is too long to keep."""
+
+    reference: str
+    version: str | None = None
+    updated: str | None = None
+    gone: bool = False
+    fields: tuple[FieldChange, ...] = ()
+
+
 class Finding(Record, frozen=True):
     """What an output check saw. ``sentence`` is the 0-based sentence of the draft, ``None`` for the whole."""
 
@@ -115,7 +147,8 @@ class Draft(Record, frozen=True):
 class Review(Record, frozen=True):
     """What the person did with the draft. ``seconds`` is active time; ``final_text`` is what was signed (``None`` when
     rejected); ``diff`` is a unified diff of draft to final; ``distance`` the normalised token edit distance, 0-1
-    (measure M16)."""
+    (measure M16); ``clicks`` counts clicks and key commands (``None``: not measured). ``despite`` are resources that
+    had changed and that the person saw and confirmed; ``unchecked`` says that the chart could not be asked."""
 
     action: ReviewAction
     by: str
@@ -126,6 +159,25 @@ class Review(Record, frozen=True):
     final_text: str | None = None
     diff: str = ""
     distance: float = 0.0
+    clicks: int | None = None
+    despite: tuple[str, ...] = ()
+    unchecked: bool = False
+
+
+class Amendment(Record, frozen=True):
+    """What a person did with a signed text afterwards: another text in its place, or withdrawing it (``text`` is
+    ``None``). ``base`` are the versions that the person acted on, by reference; ``written`` as in :class:`Run`."""
+
+    n: int
+    action: Literal["amend", "withdraw"]
+    by: str
+    at: datetime
+    reason: str
+    text: str | None = None
+    diff: str = ""
+    base: dict[str, str] = msgspec.field(default_factory=dict)
+    despite: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
 
 
 class Survey(Record, frozen=True):
@@ -144,7 +196,8 @@ class Run(Record, frozen=True):
     ``created_at`` is the time of the process that ran it, but never before its event: the event may carry the time of
     another machine or of a schedule, and of two clocks that differ the later is taken.
     ``arm`` is the arm of the plan at the time of the event (exposure is recorded whether or not the app spoke);
-    ``written`` are the references of the resources that came back to the chart.
+    ``written`` are the references of the resources that came back to the chart, ``landed`` the versions that the
+    chart gave to the artefacts; ``seen`` is what of the chart it rests on, ``amendments`` what was done after signing.
     """
 
     id: str
@@ -165,6 +218,21 @@ class Run(Record, frozen=True):
     survey: Survey | None = None
     error: str | None = None
     synthetic: bool = False
+    seen: tuple[Seen, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
+    landed: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the signed text was withdrawn."""
+        return any(one.action == "withdraw" for one in self.amendments)
+
+    @property
+    def signed_text(self) -> str | None:
+        """The text that stands: the newest that was signed; ``None`` before, and once it is withdrawn."""
+        if self.review is None or self.withdrawn:
+            return None
+        return self.amendments[-1].text if self.amendments else self.review.final_text
 
     @property
     def cost_usd(self) -> float:

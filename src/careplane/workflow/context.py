@@ -25,7 +25,8 @@ from careplane.errors import InputError, NotFound, UpstreamError
 from careplane.governance.labels import RECIPIENTS, Recipient, labels, refusal
 from careplane.records import JSON
 from careplane.records.app import App, ContextRule
-from careplane.records.run import Event, Source
+from careplane.records.run import Event, Seen, Source
+from careplane.workflow.chart import seen_of
 
 MESSAGE = "message"
 """The ``as_name`` of the rule that reads the untrusted message; it is quoted apart and is no source to cite."""
@@ -46,6 +47,7 @@ class Context:
     language: str = DEFAULT_LANGUAGE
     chart: tuple[JSON, ...] = ()
     withheld: int = 0
+    seen: tuple[Seen, ...] = ()
 
 
 async def read_context(fhir: FhirReader, app: App, event: Event, *, at: datetime, external: bool = True) -> Context:
@@ -76,6 +78,7 @@ async def read_context(fhir: FhirReader, app: App, event: Event, *, at: datetime
         by_name=by_name,
         message=message,
         language=language,
+        seen=await _seen(fhir, event, zip(rules, kept, strict=True)),
         chart=await _chart(fhir, event, [resource for part in kept for resource in part]),
         withheld=sum(map(len, found)) - sum(map(len, kept)),
     )
@@ -139,6 +142,16 @@ def _source(n: int, resource: JSON) -> Source:
         text=text_of(resource, _SOURCE_CHARACTERS),
         date=date_of(resource),
     )
+
+
+async def _seen(fhir: FhirReader, event: Event, parts: Iterable[tuple[ContextRule, list[JSON]]]) -> tuple[Seen, ...]:
+    """What the draft will rest on, with its versions; the focus too, though no rule may read it."""
+    seen = {reference(one): seen_of(one, rule.fields) for rule, resources in parts for one in resources}
+    if event.focus is not None and event.focus not in seen:
+        focus = await fhir.read(event.focus)
+        if focus is not None:
+            seen[event.focus] = seen_of(focus, ())
+    return tuple(seen.values())
 
 
 async def _chart(fhir: FhirReader, event: Event, resources: Iterable[JSON]) -> tuple[JSON, ...]:

@@ -63,3 +63,11 @@ def postpone(store: Store, run: str, error: str, at: datetime, *, held: str = ""
         pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 10), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
         later = replace(row, attempts=attempts, error=error, held=held, next_at=at + timedelta(seconds=pause))
         save(connection, table, later, run=run, next_at=stamp(later.next_at))
+
+
+def let_go(store: Store, run: str, confirmed: str) -> None:
+    """A person has seen what held it: it may be written, over those changes and no others."""
+    with store.write() as connection:
+        row = fetch(connection, table, WriteBack, table.c.run == run)
+        if row is not None:
+            save(connection, table, replace(row, held="", confirmed=confirmed), run=run, next_at=stamp(row.next_at))

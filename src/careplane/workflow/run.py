@@ -141,16 +141,28 @@ async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False)
         return replace(run, status="failed", error=sentence)
 
 
+async def redraft(runtime: Runtime, app: App, run: Run) -> Run:
+    """The run with a draft of the chart as it is now.
+
+    Raises:
+        CareplaneError: any step failed, as itself.
+    """
+    return await _draft(runtime, app, run)
+
+
 async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
     outside = runtime.region != "local"
     async with reaching(runtime.outages, "ehr", app.id):
         context = await read_context(runtime.fhir, app, run.event, at=runtime.clock(), external=outside)
     async with reaching(runtime.outages, "model", app.id):
-        reply = await runtime.complete(model_request(app, run.event, context, run.id))
+        request = model_request(app, run.event, context, run.id)
+        if run.calls:  # a draft that is written again is another call: the id of a call makes its repeat harmless
+            request = replace(request, id=f"{request.id}-{len(run.calls) + 1}")
+        reply = await runtime.complete(request)
     cut = reply.finish_reason == "length"
     draft = check_text(runtime, app, reply.text, context.sources, context.message, cut=cut)
     await asyncio.to_thread(_record_draft, runtime, run, draft, context)
-    return replace(run, sources=context.sources, calls=(reply.call,), draft=draft)
+    return replace(run, sources=context.sources, seen=context.seen, calls=(*run.calls, reply.call), draft=draft)
 
 
 def check_text(
