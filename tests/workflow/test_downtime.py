@@ -254,7 +254,7 @@ def test_a_signed_text_waits_for_the_ehr_and_is_written_later(
 
     async def sign() -> Run:
         connector = fhir_r4.open({"base_url": "http://127.0.0.1:9/fhir"})
-        connector._sleep = lambda _seconds: asyncio.sleep(0)
+        connector._endpoint.sleep = lambda _seconds: asyncio.sleep(0)
         away = dataclasses.replace(watched, fhir=connector)
         signed = await review_run(away, run.id, "edit", "Practitioner/p001", 20.0, at=clock.now, final_text=text)
         await connector.aclose()

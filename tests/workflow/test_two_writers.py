@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from msgspec.structs import replace
 
@@ -212,10 +213,10 @@ def test_what_the_draft_does_not_rest_on_is_no_conflict(chart: Chart) -> None:
     assert chart.sign(run, cited(run, "Condition")).written, "new version, same content; and a source that is not cited"
 
 
-def test_a_source_that_is_gone_is_shown(chart: Chart) -> None:
+def test_a_source_that_is_gone_is_shown(chart: Chart, server: EhrServer) -> None:
     run = chart.drafted()
     observation = source_of(run, "Observation")
-    chart.go(chart.other._send("DELETE", "Observation", observation))  # type: ignore[attr-defined]
+    assert httpx.delete(f"{server.base_url}/{observation}", trust_env=False).is_success
     with pytest.raises(ChartChanged) as caught:
         chart.sign(run, cited(run, "Observation"))
     assert changed(caught).gone
@@ -378,7 +379,7 @@ class Dying:
 def test_a_deed_cut_off_anywhere_is_made_up_for_once(charts: Chart, kind: OutputKind, writes: int) -> None:
     chart = charts
     signed = chart.sign(chart.drafted())
-    cut = chart.with_fhir(Dying(chart.runtime.fhir, writes)).amend(signed)  # type: ignore[arg-type]
+    cut = chart.with_fhir(Dying(chart.runtime.fhir, writes)).amend(signed)
     chart.go(write_back(chart.runtime, load_run(chart.runtime.store, cut.id)))
     done = load_run(chart.runtime.store, cut.id)
     assert done.amendments[0].written
@@ -393,7 +394,7 @@ def test_a_deed_cut_off_anywhere_is_made_up_for_once(charts: Chart, kind: Output
 def test_what_was_signed_while_the_ehr_was_away_is_looked_at_before_it_is_written(chart: Chart) -> None:
     run = chart.drafted()
     away = fhir_r4.open({"base_url": "http://127.0.0.1:9/fhir"})
-    away._sleep = lambda _seconds: asyncio.sleep(0)
+    away._endpoint.sleep = lambda _seconds: asyncio.sleep(0)
     text = cited(run, "Observation")
     signed = chart.with_fhir(away).sign(run, text)
     chart.go(away.aclose())
@@ -416,7 +417,7 @@ def test_what_was_signed_while_the_ehr_was_away_is_looked_at_before_it_is_writte
 def test_what_was_withdrawn_before_it_was_written_is_never_written(chart: Chart) -> None:
     run = chart.drafted()
     away = fhir_r4.open({"base_url": "http://127.0.0.1:9/fhir"})
-    away._sleep = lambda _seconds: asyncio.sleep(0)
+    away._endpoint.sleep = lambda _seconds: asyncio.sleep(0)
     signed = chart.with_fhir(away).sign(run)
     chart.go(away.aclose())
     assert chart.withdraw(signed).withdrawn
