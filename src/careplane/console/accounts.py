@@ -14,8 +14,10 @@ import msgspec
 from sqlalchemy import delete, select, update
 
 from careplane.errors import Conflict, InputError, NotFound
+from careplane.records.launch import Launch
 from careplane.records.people import Account, Role
 from careplane.store import Store, fetch, find, insert_new, save, stamp
+from careplane.store.rows import encode
 from careplane.store.tables import accounts, sessions, sign_in_links
 
 LINK_MINUTES = 30
@@ -26,10 +28,11 @@ _MAX_MEMORY = 64 * 1024 * 1024
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A signed-in browser: who it is, and the token its forms must send back."""
+    """A signed-in browser: who it is, the token its forms must send back, and what an EHR's launch limits it to."""
 
     account: Account
     csrf: str
+    launch: Launch | None = None
 
 
 def create_account(
@@ -112,8 +115,8 @@ def use_link(store: Store, token: str, at: datetime) -> Account | None:
     return account if used.rowcount == 1 else None
 
 
-def start_session(store: Store, account: Account, at: datetime, hours: float) -> str:
-    """Sign an account in; returns the token for the cookie."""
+def start_session(store: Store, account: Account, at: datetime, hours: float, launch: Launch | None = None) -> str:
+    """Sign an account in; returns the token for the cookie. A ``launch`` limits the session to its patient."""
     token = secrets.token_urlsafe(32)
     with store.write() as connection:
         connection.execute(delete(sessions).where(sessions.c.expires_at < stamp(at)))
@@ -123,6 +126,8 @@ def start_session(store: Store, account: Account, at: datetime, hours: float) ->
                 account=account.id,
                 expires_at=stamp(at + timedelta(hours=hours)),
                 csrf=secrets.token_urlsafe(24),
+                ehr=None if launch is None else launch.ehr,
+                launch=None if launch is None else encode(launch),
             )
         )
     return token
@@ -132,11 +137,14 @@ def session_of(store: Store, token: str, at: datetime) -> Session | None:
     """The session of a cookie, while it lasts and its account is not disabled."""
     with store.read() as connection:
         row = connection.execute(
-            select(sessions.c.csrf, accounts.c.body)
+            select(sessions.c.csrf, sessions.c.launch, accounts.c.body)
             .join_from(sessions, accounts, sessions.c.account == accounts.c.id)
             .where(sessions.c.hash == _hash(token), sessions.c.expires_at >= stamp(at), ~accounts.c.disabled)
         ).first()
-    return None if row is None else Session(msgspec.json.decode(row.body, type=Account), row.csrf)
+    if row is None:
+        return None
+    launch = None if row.launch is None else msgspec.json.decode(row.launch, type=Launch)
+    return Session(msgspec.json.decode(row.body, type=Account), row.csrf, launch)
 
 
 def end_session(store: Store, token: str) -> None:

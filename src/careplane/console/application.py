@@ -15,9 +15,10 @@ from starlette.staticfiles import StaticFiles
 
 from careplane.console import accounts
 from careplane.console.context import ConsoleContext
+from careplane.console.launched import LAUNCH_COOKIE, check_launch, launch_ended
 from careplane.console.pages import PAGES, Page
 from careplane.console.permissions import allowed
-from careplane.console.protection import HostCheck, SecurityHeaders
+from careplane.console.protection import HostCheck, SecurityHeaders, allow_frames, host_names
 from careplane.console.sign_in import COOKIE, SignIn, same_token
 from careplane.console.visit import Visit
 from careplane.errors import CareplaneError, Refused
@@ -32,7 +33,7 @@ def app(context: ConsoleContext) -> Starlette:
     static = StaticFiles(directory=Path(__file__).parent / "static")
     return Starlette(
         routes=[Mount("/static", static, name="static"), *sign_in.routes(), *pages],
-        middleware=[Middleware(SecurityHeaders), Middleware(HostCheck, names=(context.host,))],
+        middleware=[Middleware(SecurityHeaders), Middleware(HostCheck, names=host_names(context))],
     )
 
 
@@ -51,25 +52,39 @@ class _Door:
 
     async def _answer(self, request: Request) -> Response:
         session = await run_in_threadpool(self._session, request)
+        if session is None and LAUNCH_COOKIE in request.cookies:
+            return await run_in_threadpool(launch_ended, self._context)
         if session is None:
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(request.url_for("sign_in").include_query_params(next=here), status_code=303)
-        visit = Visit(self._context, request, session.account, session.csrf)
+        response = await self._respond(request, session)
+        if session.launch is not None:
+            allow_frames(response, session.launch.frames)
+        return response
+
+    async def _respond(self, request: Request, session: accounts.Session) -> Response:
+        visit = Visit(self._context, request, session.account, session.csrf, launch=session.launch)
         try:
             if request.method == "POST":
-                visit = Visit(self._context, request, session.account, session.csrf, await _form(request, session.csrf))
+                form = await _form(request, session.csrf)
+                visit = Visit(self._context, request, session.account, session.csrf, form, session.launch)
             return await self._run(visit)
         except CareplaneError as error:
             return await run_in_threadpool(_problem, visit, error)
 
     def _session(self, request: Request) -> accounts.Session | None:
-        token = request.cookies.get(COOKIE)
+        """The session of the browser. One from an EHR comes first: it is the narrower of two."""
+        token = request.cookies.get(LAUNCH_COOKIE) or request.cookies.get(COOKIE)
         return accounts.session_of(self._context.store, token, self._context.wall_clock()) if token else None
 
     async def _run(self, visit: Visit) -> Response:
         answer = allowed(visit.account, self._page.permission)
         if not answer.allowed:
             raise Refused([answer.text], answer.way_out)
+        if visit.launch is not None:
+            if self._page.path == "/":
+                return visit.go("/review")
+            await run_in_threadpool(check_launch, visit, self._page.path)
         if iscoroutinefunction(self._page.handler):
             response: Response = await self._page.handler(visit)
             return response

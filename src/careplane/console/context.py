@@ -45,7 +45,7 @@ class ConsoleContext:
 
     ``clock`` is the time of the data (simulated in the sandbox); ``wall_clock`` is the time of the machine, by which
     sessions and sign-in links expire. ``host`` is the address the server binds to, which with the loopback names is
-    what a browser may call it. ``home`` holds the loaded data and the ledger.
+    what a browser may call it, beside the host of ``public_url``. ``home`` holds the loaded data and the ledger.
     """
 
     store: Store
@@ -59,6 +59,7 @@ class ConsoleContext:
     small_cell: int = 11
     session_hours: float = 12.0
     host: str = "127.0.0.1"
+    public_url: str = ""
     measures: Mapping[str, MeasureInfo] = field(default_factory=dict)
     wall_clock: Clock = utc_now
     answer_survey: AnswerSurvey | None = None

@@ -1,17 +1,20 @@
 """Plain ASGI middleware: the names a browser may call us by, and the headers every answer carries."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from careplane.console.context import ConsoleContext
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
+_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors "
+
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    ),
+    "Content-Security-Policy": f"{_POLICY}'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -19,6 +22,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def allow_frames(response: Response, origins: Sequence[str]) -> None:
+    """Let pages of these origins show a response in a frame; without any nobody may."""
+    if origins:
+        response.headers["Content-Security-Policy"] = _POLICY + " ".join(origins)
 
 
 class HostCheck:
@@ -43,6 +52,12 @@ class HostCheck:
         return bare if colon and port.isdigit() else given
 
 
+def host_names(context: ConsoleContext) -> tuple[str, ...]:
+    """The names of this installation, beside those of loopback."""
+    public = urlsplit(context.public_url).hostname
+    return (context.host, public) if public else (context.host,)
+
+
 class SecurityHeaders:
     """Adds the security headers; pages are never cached, static files for an hour."""
 
@@ -57,8 +72,10 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                framed = "Content-Security-Policy" in headers
                 for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                    if not (framed and name == "X-Frame-Options"):  # it knows no origins, and the policy says who may
+                        headers.setdefault(name, value)
                 static = "/static/" in scope["path"]
                 headers.setdefault("Cache-Control", "max-age=3600" if static else "no-store")
             await send(message)

@@ -14,6 +14,7 @@ from careplane.console.permissions import Permission, allowed
 from careplane.console.rendering import render
 from careplane.errors import InputError, NotFound
 from careplane.records.app import App
+from careplane.records.launch import Launch
 from careplane.records.people import Account
 
 
@@ -26,6 +27,7 @@ class Visit:
     account: Account
     csrf: str
     form: Mapping[str, str] = field(default_factory=dict)
+    launch: Launch | None = None
 
     @property
     def now(self) -> datetime:
@@ -40,6 +42,11 @@ class Visit:
     def who(self) -> str:
         """Who acts: the person behind the account, or the account itself."""
         return self.account.person or self.account.id
+
+    @property
+    def patient(self) -> str | None:
+        """The one patient whose drafts may be seen here; ``None`` where no launch limits them."""
+        return None if self.launch is None else self.launch.patient
 
     def may(self, permission: Permission) -> bool:
         return allowed(self.account, permission).allowed

@@ -1,7 +1,8 @@
 """Frozen values that every layer speaks.
 
 One module per subject: ``app`` (the manifest), ``run`` (one run of an app), ``evidence`` (plans and effects),
-``portfolio`` (register, goals, decisions), ``money`` (costs and value), ``people`` (training, panels, requests).
+``portfolio`` (register, goals, decisions), ``money`` (costs and value), ``people`` (training, panels, requests),
+``launch`` (sessions from an EHR).
 All are ``msgspec.Struct`` values: immutable, comparable, and encoded to JSON without loss.
 """
 

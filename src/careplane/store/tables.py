@@ -319,6 +319,25 @@ sessions = Table(
     Column("account", String, nullable=False, index=True),
     Column("expires_at", String, nullable=False),
     Column("csrf", String, nullable=False),
+    Column("ehr", String, index=True),
+    Column("launch", Text),
+)
+smart_ehrs = Table(
+    "smart_ehrs",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("issuer", String, nullable=False, unique=True),
+    _body(),
+)
+smart_launches = Table(
+    "smart_launches",
+    metadata,
+    Column("state", String, primary_key=True),
+    Column("ehr", String, nullable=False),
+    Column("browser", String, nullable=False),
+    Column("expires_at", String, nullable=False, index=True),
+    Column("app", String),
+    Column("scope", Text, nullable=False),
 )
 
 # the shield

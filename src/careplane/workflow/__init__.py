@@ -5,7 +5,7 @@ write-back → three questions. Everything lands on one :class:`careplane.record
 worker is :mod:`careplane.workflow.durable`, apart because its engine takes a second to import.
 """
 
-from careplane.workflow.records import find_runs, load_run, run_id
+from careplane.workflow.records import about_patient, find_runs, load_run, run_id
 from careplane.workflow.review import review_run
 from careplane.workflow.run import TRIAL_LABEL, preview, run_event
 from careplane.workflow.runtime import Runtime
@@ -15,6 +15,7 @@ from careplane.workflow.writeback import finish_write_backs, run_write_backs
 __all__ = [
     "TRIAL_LABEL",
     "Runtime",
+    "about_patient",
     "answer_survey",
     "find_runs",
     "finish_write_backs",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from careplane.errors import NotFound
 from careplane.records.run import Run, RunStatus
@@ -41,16 +41,19 @@ def find_run(store: Store, ident: str) -> Run | None:
 
 def find_runs(
     store: Store,
-    app: str | None = None,
+    app: str | Sequence[str] | None = None,
     status: RunStatus | Sequence[RunStatus] | None = None,
     reviewer: str | None = None,
+    patient: str | None = None,
     limit: int | None = 50,
     offset: int = 0,
 ) -> list[Run]:
-    """Runs, newest first; ``status`` may be one or several."""
-    where = []
+    """Runs, newest first; ``app`` and ``status`` may be one or several, ``patient`` is a reference."""
+    where: list[ColumnElement[bool]] = []
     if app is not None:
-        where.append(runs.c.app == app)
+        where.append(runs.c.app.in_([app] if isinstance(app, str) else app))
+    if patient is not None:
+        where.append(about_patient(patient))
     if status is not None:
         where.append(runs.c.status.in_([status] if isinstance(status, str) else status))
     if reviewer is not None:
@@ -58,6 +61,11 @@ def find_runs(
     order = (runs.c.at.desc(), runs.c.id.asc())
     with store.read() as connection:
         return find(connection, runs, Run, *where, order_by=order, limit=limit, offset=offset)
+
+
+def about_patient(patient: str) -> ColumnElement[bool]:
+    """Runs whose event is about a patient. Quotes inside a JSON text are escaped, so only the field itself matches."""
+    return runs.c.body.contains(f'"patient":"{patient}"', autoescape=True)
 
 
 def unwritten_runs(store: Store) -> list[Run]:

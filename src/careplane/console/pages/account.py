@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from careplane.console import accounts
+from careplane.console.launched import leave_launch
 from careplane.console.pages.page import Page
 from careplane.console.permissions import GRANTS
 from careplane.console.sign_in import COOKIE
@@ -30,6 +31,8 @@ def password(visit: Visit) -> Response:
 
 
 def sign_out(visit: Visit) -> Response:
+    if visit.launch is not None:
+        return leave_launch(visit)
     accounts.end_session(visit.context.store, visit.request.cookies.get(COOKIE, ""))
     response = visit.go("/sign-in")
     response.delete_cookie(COOKIE)

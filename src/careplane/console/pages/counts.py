@@ -1,5 +1,6 @@
 """Counts over runs, straight from their columns."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
@@ -7,6 +8,7 @@ from sqlalchemy import func, select
 from careplane.records import Record
 from careplane.store import Store, count
 from careplane.store.tables import runs
+from careplane.workflow import about_patient
 
 _WORDS = {"accepted": "accepted", "edited": "edited", "rejected": "rejected", "draft": "waiting"}
 
@@ -38,9 +40,15 @@ def run_counts(store: Store, app: str | None = None) -> RunCounts:
     )
 
 
-def count_drafts(store: Store, reviewer: str | None) -> int:
-    """How many drafts wait for a reviewer, or for anybody."""
+def count_drafts(
+    store: Store, reviewer: str | None, patient: str | None = None, apps: Sequence[str] | None = None
+) -> int:
+    """How many drafts wait for a reviewer, or for anybody; of one patient, and of some apps, where that is asked."""
     where = [runs.c.status == "draft"]
+    if patient is not None:
+        where.append(about_patient(patient))
+    if apps is not None:
+        where.append(runs.c.app.in_(apps))
     if reviewer is not None:
         where.append(runs.c.reviewer == reviewer)
     with store.read() as connection:

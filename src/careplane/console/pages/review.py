@@ -12,6 +12,7 @@ from careplane.console.pages.names import names_of
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
 from careplane.errors import CareplaneError, Conflict, InputError, Refused
+from careplane.governance.ehrs import find_ehrs
 from careplane.records.people import Role
 from careplane.records.run import ReviewAction, Run, Survey
 from careplane.workflow import find_runs, load_run, survey_due
@@ -24,11 +25,18 @@ SEE_ALL: tuple[Role, ...] = ("owner",)
 
 def inbox(visit: Visit) -> Response:
     reviewer = _whose(visit)
-    total = count_drafts(visit.context.store, reviewer)
+    apps = None if visit.launch is None else visit.launch.apps
+    total = count_drafts(visit.context.store, reviewer, visit.patient, apps)
     pages = max(1, ceil(total / PAGE_ROWS))
     page = min(max(1, visit.number("page", 1)), pages)
     waiting = find_runs(
-        visit.context.store, status="draft", reviewer=reviewer, limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS
+        visit.context.store,
+        app=apps,
+        status="draft",
+        reviewer=reviewer,
+        patient=visit.patient,
+        limit=PAGE_ROWS,
+        offset=(page - 1) * PAGE_ROWS,
     )
     return visit.page(
         "inbox.html",
@@ -37,6 +45,7 @@ def inbox(visit: Visit) -> Response:
         page=page,
         pages=pages,
         everyone=reviewer is None,
+        ehrs=() if visit.launch else find_ehrs(visit.context.store),
         names=names_of(visit.context.store, [run.event.user for run in waiting]),
     )
 
@@ -148,7 +157,10 @@ def _whose(visit: Visit) -> str | None:
 
 def _following(visit: Visit) -> Run | None:
     """The draft to review next."""
-    waiting = find_runs(visit.context.store, status="draft", reviewer=_whose(visit), limit=1)
+    apps = None if visit.launch is None else visit.launch.apps
+    waiting = find_runs(
+        visit.context.store, app=apps, status="draft", reviewer=_whose(visit), patient=visit.patient, limit=1
+    )
     return waiting[0] if waiting else None
 
 

@@ -79,7 +79,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && typing(event.target)) { event.target.blur(); return; }
     if (typing(event.target)) return;
-    if (event.key === "/") { event.preventDefault(); document.getElementById("search").focus(); }
+    if (event.key === "/") { event.preventDefault(); document.getElementById("search")?.focus(); }
     else if (event.key === "?") { window.location.assign("/help"); }
     else if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); }
     else if (form !== null && /^[1-5]$/.test(event.key)) {

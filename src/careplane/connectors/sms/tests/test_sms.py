@@ -3,19 +3,37 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from careplane.connectors import sms
-from careplane.connectors.sms.tests.rig import NUMBER, serving
 from careplane.connectors.sms.twilio import Twilio
 from careplane.errors import InputError, Refused
 from careplane.records.message import Delivery, Outgoing
 from careplane.sandbox.sms_provider import SmsProvider
+
+NUMBER = "+16025550123"
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
 
 
 def settings(url: str, provider: SmsProvider, **more: str) -> dict[str, str]:
