@@ -18,6 +18,7 @@ from careplane.errors import CareplaneError
 COMMANDS: dict[str, str] = {
     "app": "The apps: new, check, list, show, try, schema.",
     "budget": "What apps and sites spent on models: show.",
+    "chat": "Conversations with patients: list, show, reply.",
     "demo": "Run the whole journey on a synthetic health system.",
     "downtime": "What is away, and drills of the fallback: drill, status, end.",
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careplane import __version__, console
 from careplane.gateway.asgi import asgi
+from careplane.server.chat import chat_routes
 from careplane.server.events import events_door
 from careplane.server.platform import Platform
 from careplane.server.tending import tend_downtime
@@ -42,6 +43,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
             Route("/metrics", _Whole(asgi(platform.plane.serve)), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/events", events_door(platform, durable), methods=["POST"]),
+            *chat_routes(platform),
             Mount("/", console.app(console_context(platform))),
         ],
         lifespan=lifespan,

@@ -340,6 +340,25 @@ smart_launches = Table(
     Column("scope", Text, nullable=False),
 )
 
+# chats, and what the integration checks found
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("opened_at", String, nullable=False),
+    _body(),
+    Index("ix_conversations_app_opened_at", "app", "opened_at"),
+)
+integration_checks = Table(
+    "integration_checks",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("at", String, primary_key=True),
+    _body(),
+)
+
 # the shield
 shield_maps = Table(
     "shield_maps",

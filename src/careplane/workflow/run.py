@@ -6,6 +6,7 @@ Waiting for the disk happens in threads, so that runs at the same time share it.
 """
 
 import asyncio
+import dataclasses
 from collections import Counter
 
 from msgspec.structs import replace
@@ -47,10 +48,11 @@ _PLAIN: tuple[tuple[type[CareplaneError], str], ...] = (
 )
 
 
-async def run_event(runtime: Runtime, event: Event, *, waits: bool = False) -> Run:
+async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said: str = "") -> Run:
     """Run an app for an event; the same event again gives the run of the first time.
 
-    With ``waits`` a run whose EHR or model is away is not stored as failed, so that it can be run later.
+    ``said`` is the untrusted message that came with the event itself, as in a chat, instead of from the chart. With
+    ``waits`` a run whose EHR or model is away is not stored as failed, so that it can be run later.
 
     Raises:
         UpstreamAway: only with ``waits``: nothing is stored, so the event can be run again.
@@ -67,7 +69,7 @@ async def run_event(runtime: Runtime, event: Event, *, waits: bool = False) -> R
     run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
     await asyncio.to_thread(_record_permit, runtime, run)
     if permit.allowed:
-        run = await _drafted(runtime, app, run, waits=waits)
+        run = await _drafted(runtime, app, run, waits=waits, said=said)
     return await asyncio.to_thread(save_new_run, runtime.store, run)
 
 
@@ -124,10 +126,10 @@ def _record_permit(runtime: Runtime, run: Run) -> None:
     )
 
 
-async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False) -> Run:
+async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False, said: str = "") -> Run:
     """The run with its draft, or failed with a sentence that says why."""
     try:
-        return await _draft(runtime, app, run)
+        return await _draft(runtime, app, run, said)
     except (LedgerError, Superseded):
         raise
     except CareplaneError as error:
@@ -150,10 +152,11 @@ async def redraft(runtime: Runtime, app: App, run: Run) -> Run:
     return await _draft(runtime, app, run)
 
 
-async def _draft(runtime: Runtime, app: App, run: Run) -> Run:
+async def _draft(runtime: Runtime, app: App, run: Run, said: str = "") -> Run:
     outside = runtime.region != "local"
     async with reaching(runtime.outages, "ehr", app.id):
         context = await read_context(runtime.fhir, app, run.event, at=runtime.clock(), external=outside)
+    context = dataclasses.replace(context, message=said or context.message)
     async with reaching(runtime.outages, "model", app.id):
         request = model_request(app, run.event, context, run.id)
         if run.calls:  # a draft that is written again is another call: the id of a call makes its repeat harmless
