@@ -96,6 +96,9 @@ def _context(home: Path) -> console.ConsoleContext:
         final_text: str | None,
         reason: str | None,
         comment: str,
+        *,
+        clicks: int | None = None,
+        confirmed: str = "",
     ) -> Run:
         return await workflow.review_run(
             runtime,
@@ -107,6 +110,8 @@ def _context(home: Path) -> console.ConsoleContext:
             final_text=final_text,
             reason=reason,
             comment=comment,
+            clicks=clicks,
+            confirmed=confirmed,
         )
 
     return console.ConsoleContext(
@@ -119,6 +124,7 @@ def _context(home: Path) -> console.ConsoleContext:
         synthetic=True,
         site_name="Prairie Health",
         answer_survey=partial(workflow.answer_survey, runtime),
+        runtime=runtime,
     )
 
 

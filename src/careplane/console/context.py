@@ -8,9 +8,11 @@ from typing import Protocol
 
 from careplane.ledger import Ledger
 from careplane.records.app import App
+from careplane.records.downtime import Outage
 from careplane.records.evidence import MeasureInfo
 from careplane.records.run import ReviewAction, Run, Survey
 from careplane.store import Store
+from careplane.workflow import Runtime
 
 Clock = Callable[[], datetime]
 
@@ -25,7 +27,8 @@ AnswerSurvey = Callable[[str, Survey], Run]
 
 
 class ReviewRun(Protocol):
-    """What a person does with a draft; ``server`` binds it to the runtime. ``seconds`` is active time."""
+    """What a person does with a draft; ``server`` binds it to the runtime. ``seconds`` is active time, ``confirmed``
+    the fingerprint of the changes of the chart that the person has seen."""
 
     async def __call__(
         self,
@@ -36,6 +39,9 @@ class ReviewRun(Protocol):
         final_text: str | None,
         reason: str | None,
         comment: str,
+        *,
+        clicks: int | None = None,
+        confirmed: str = "",
     ) -> Run: ...
 
 
@@ -46,6 +52,7 @@ class ConsoleContext:
     ``clock`` is the time of the data (simulated in the sandbox); ``wall_clock`` is the time of the machine, by which
     sessions and sign-in links expire. ``host`` is the address the server binds to, which with the loopback names is
     what a browser may call it, beside the host of ``public_url``. ``home`` holds the loaded data and the ledger.
+    ``runtime`` is what deeds on a run need (refresh, amend, withdraw, look at the chart); without it they are refused.
     """
 
     store: Store
@@ -63,3 +70,10 @@ class ConsoleContext:
     measures: Mapping[str, MeasureInfo] = field(default_factory=dict)
     wall_clock: Clock = utc_now
     answer_survey: AnswerSurvey | None = None
+    runtime: Runtime | None = None
+
+    @property
+    def outages(self) -> tuple[Outage, ...]:
+        """What is away now, drills included."""
+        seen = None if self.runtime is None else self.runtime.outages
+        return () if seen is None else seen.held()

@@ -180,6 +180,21 @@ class Amendment(Record, frozen=True):
     written: tuple[str, ...] = ()
 
 
+class Edit(Record, frozen=True):
+    """What a person has typed for a draft and not signed yet. ``n`` grows with each save of one edit; ``seconds`` and
+    ``clicks`` were spent on it so far."""
+
+    run: str
+    person: str
+    text: str
+    n: int
+    at: datetime
+    reason: str = ""
+    comment: str = ""
+    seconds: float = 0.0
+    clicks: int = 0
+
+
 class Survey(Record, frozen=True):
     """The three questions, 1-5 each: I like it, it performs, it makes my work easier."""
 

@@ -20,6 +20,9 @@ def console_context(platform: Platform) -> ConsoleContext:
         final_text: str | None,
         reason: str | None,
         comment: str,
+        *,
+        clicks: int | None = None,
+        confirmed: str = "",
     ) -> Run:
         return await review_run(
             platform.runtime,
@@ -31,6 +34,8 @@ def console_context(platform: Platform) -> ConsoleContext:
             final_text=final_text,
             reason=reason,
             comment=comment,
+            clicks=clicks,
+            confirmed=confirmed,
         )
 
     return ConsoleContext(
@@ -39,6 +44,7 @@ def console_context(platform: Platform) -> ConsoleContext:
         apps=platform.apps,
         review=review,
         answer_survey=partial(answer_survey, platform.runtime),
+        runtime=platform.runtime,
         clock=platform.clock,
         home=platform.home,
         synthetic=platform.synthetic,

@@ -17,6 +17,7 @@ from careplane.records.run import ChartChange, Draft, Reason, Review, ReviewActi
 from careplane.workflow.amend import chart_now, check_reason, take_deed, unwritten_deeds
 from careplane.workflow.chart import changes_since, fingerprint, rests_on
 from careplane.workflow.difference import token_distance, unified_diff
+from careplane.workflow.edits import drop_edits
 from careplane.workflow.outages import reaching, utc_now
 from careplane.workflow.pending import let_go, owe, pending_write_back
 from careplane.workflow.records import change_run, load_run, replace_run
@@ -97,7 +98,9 @@ async def review_run(
         despite=tuple(change.reference for change in changes),
         unchecked=unchecked,
     )
-    return await write_or_wait(runtime, _claim(runtime, app, run, review))
+    claimed = _claim(runtime, app, run, review)
+    drop_edits(runtime.store, run.id)
+    return await write_or_wait(runtime, claimed)
 
 
 async def _changes(runtime: Runtime, run: Run, text: str) -> tuple[tuple[ChartChange, ...], bool]:

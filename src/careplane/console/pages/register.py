@@ -18,6 +18,7 @@ from careplane.evidence import find_plans, latest_result
 from careplane.governance import stopped
 from careplane.records.portfolio import INTEGRATION_CHECKS, PATH_CHECKS, STAGES, Kind, RegisterItem
 from careplane.value import fixed_usd, model_usd_per_run
+from careplane.workflow.time_budget import time_budget
 
 PAGE_ROWS = 50
 SORTS: dict[str, Callable[[RegisterItem], Any]] = {
@@ -88,6 +89,8 @@ def item(visit: Visit) -> Response:
         ],
         plans=plans,
         results=results,
+        time=time_budget(store, row.id) if app else None,
+        minutes=[one for one in last.effects if one.unit in ("min", "minutes")] if last else [],
         value=value,
         fixed=fixed_usd(value),
         more=model_usd_per_run(value),

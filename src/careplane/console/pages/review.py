@@ -10,12 +10,16 @@ from careplane.console.draft import ACT_NOW, CHECK_NAMES, draft_lines
 from careplane.console.pages.counts import count_drafts
 from careplane.console.pages.names import names_of
 from careplane.console.pages.page import Page
+from careplane.console.pages.sources import source_rows
 from careplane.console.visit import Visit
-from careplane.errors import CareplaneError, Conflict, InputError, Refused
+from careplane.errors import CareplaneError, ChartChanged, Conflict, InputError, Refused
 from careplane.governance.ehrs import find_ehrs
 from careplane.records.people import Role
 from careplane.records.run import ReviewAction, Run, Survey
 from careplane.workflow import find_runs, load_run, survey_due
+from careplane.workflow.edits import kept_edit
+from careplane.workflow.pending import pending_write_back, pending_write_backs
+from careplane.workflow.records import find_run
 
 PAGE_ROWS = 25
 LONGEST_REVIEW_SECONDS = 3600.0
@@ -38,8 +42,10 @@ def inbox(visit: Visit) -> Response:
         limit=PAGE_ROWS,
         offset=(page - 1) * PAGE_ROWS,
     )
+    note_told(visit)
     return visit.page(
         "inbox.html",
+        signed=[row for row in pending_write_backs(visit.context.store) if _is_mine(visit, row.run)],
         runs=waiting,
         total=total,
         page=page,
@@ -51,7 +57,7 @@ def inbox(visit: Visit) -> Response:
 
 
 def desk(visit: Visit) -> Response:
-    run = _load(visit)
+    run = load_mine(visit)
     if run.status != "draft":
         return visit.go(f"/review/{run.id}/done")
     visit.context.ledger.append(
@@ -62,7 +68,7 @@ def desk(visit: Visit) -> Response:
 
 async def answer(visit: Visit) -> Response:
     """Take a review. On an error the page comes back with everything that was typed."""
-    run = await run_in_threadpool(_load, visit)
+    run = await run_in_threadpool(load_mine, visit)
     form = visit.form
     action = next((name for name in ACTIONS if name == form.get("action")), None)
     try:
@@ -76,7 +82,11 @@ async def answer(visit: Visit) -> Response:
             _newlines(form.get("final_text", "")) if action == "edit" else None,
             form.get("reason") or None,
             form.get("comment", "").strip(),
+            clicks=int(counted) if (counted := form.get("clicks", "")).isdecimal() and len(counted) < 7 else None,
+            confirmed=form.get("confirmed", ""),
         )
+    except ChartChanged as error:
+        return await run_in_threadpool(_desk, visit, run, error)
     except Conflict:
         raise
     except CareplaneError as error:
@@ -85,22 +95,24 @@ async def answer(visit: Visit) -> Response:
 
 
 def done(visit: Visit) -> Response:
-    run = _load(visit)
+    run = load_mine(visit)
     app = visit.app(run.app)
     reviewed = run.review is not None and run.review.by == visit.who and run.survey is None
-    ask = reviewed and visit.context.answer_survey is not None
+    ask = visit.query("did") == "" and reviewed and visit.context.answer_survey is not None
     return visit.page(
         "review_done.html",
         run=run,
         app=app,
         ask=ask and survey_due(visit.context.store, app, visit.who, visit.now),
         following=_following(visit),
+        pending=pending_write_back(visit.context.store, run.id),
+        did=visit.query("did"),
     )
 
 
 def questions(visit: Visit) -> Response:
     """Take the answers to the three questions."""
-    run = _load(visit)
+    run = load_mine(visit)
     if visit.context.answer_survey is None or run.review is None or run.review.by != visit.who:
         raise Refused(["Only the person who reviewed a draft answers for it."], "Review a draft of your own first.")
     like, performance, easier = (_score(visit, name) for name in ("like", "performance", "easier"))
@@ -114,6 +126,8 @@ def _desk(visit: Visit, run: Run, error: CareplaneError | None = None) -> Respon
     app = visit.app(run.app)
     form = visit.form
     draft = run.draft
+    edit = kept_edit(visit.context.store, run.id, visit.who)
+    note_told(visit)
     lines = draft_lines(draft) if draft else []
     used = {n for line in lines for n in line.cites}
     sources = draft.sources if draft else ()
@@ -132,15 +146,26 @@ def _desk(visit: Visit, run: Run, error: CareplaneError | None = None) -> Respon
         whole=[finding for finding in findings if finding.sentence is None and finding.check not in ACT_NOW],
         check_names=CHECK_NAMES,
         error=error,
-        text=form.get("final_text") or (draft.text if draft else ""),
-        reason=form.get("reason", ""),
-        comment=form.get("comment", ""),
+        changes=error.changes if isinstance(error, ChartChanged) else (),
+        confirm=error.fingerprint if isinstance(error, ChartChanged) else "",
+        rows={source.n: source_rows(run, source) for source in sources},
+        seen={one.reference: one for one in run.seen},
+        edit=edit,
+        text=form.get("final_text") or (edit.text if edit else draft.text if draft else ""),
+        reason=form.get("reason", edit.reason if edit else ""),
+        comment=form.get("comment", edit.comment if edit else ""),
         action=form.get("action", ""),
+        reported=visit.query("reported"),
         opened=form.get("opened") or f"{visit.context.wall_clock().timestamp():.0f}",
     )
 
 
-def _load(visit: Visit) -> Run:
+def load_mine(visit: Visit) -> Run:
+    """The run of the path, which its reviewer and an owner may open.
+
+    Raises:
+        Refused: it is somebody else's.
+    """
     run = load_run(visit.context.store, visit.path("run"))
     mine = _whose(visit)
     if mine is not None and mine not in (run.event.user, run.review.by if run.review else None):
@@ -148,6 +173,23 @@ def _load(visit: Visit) -> Run:
             ["This draft was written for somebody else."], "Its reviewer, or the owner of the app, can open it."
         )
     return run
+
+
+def note_told(visit: Visit) -> None:
+    """A page that says what is away notes that this person was told."""
+    runtime = visit.context.runtime
+    if runtime is not None and runtime.outages is not None:
+        runtime.outages.told(visit.who)
+
+
+def _is_mine(visit: Visit, run_id: str) -> bool:
+    run = find_run(visit.context.store, run_id)
+    mine = _whose(visit)
+    if run is None:
+        return False
+    if visit.launch is not None and (run.event.patient != visit.patient or run.app not in visit.launch.apps):
+        return False
+    return mine is None or (run.review is not None and run.review.by == mine)
 
 
 def _whose(visit: Visit) -> str | None:

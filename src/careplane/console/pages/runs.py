@@ -9,6 +9,7 @@ from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
 from careplane.records.run import RunStatus
 from careplane.workflow import find_runs, load_run
+from careplane.workflow.pending import pending_write_back
 
 PAGE_ROWS = 50
 
@@ -37,8 +38,14 @@ def trace(visit: Visit) -> Response:
     run = load_run(visit.context.store, visit.path("run"))
     ledger = visit.context.ledger
     ledger.append("run_viewed", at=visit.now, run=run.id, app=run.app, actor=ledger.pseudonym(visit.who))
-    names = names_of(visit.context.store, [run.event.user, run.review.by if run.review else None])
-    return visit.page("trace.html", run=run, names=names, records=list(ledger.records(run=run.id)))
+    people = [run.event.user, run.review.by if run.review else None, *(deed.by for deed in run.amendments)]
+    return visit.page(
+        "trace.html",
+        run=run,
+        names=names_of(visit.context.store, people),
+        records=list(ledger.records(run=run.id)),
+        pending=pending_write_back(visit.context.store, run.id),
+    )
 
 
 PAGES = (Page("/runs", runs, "trace"), Page("/runs/{run}", trace, "trace"))
