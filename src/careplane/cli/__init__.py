@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve the console and the gateway.",
     "shield": "The PHI shield on texts of your own: scan, roundtrip.",
     "settings": "Show every setting, its value and where it came from.",
+    "view": "Tables out of FHIR resources by SQL on FHIR: run, check.",
     "user": "Console accounts: add, list, disable, link.",
     "key": "Gateway keys of apps: issue, list, revoke.",
     "guard": "The guards: what speaks to the model in texts of your own.",

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.lib as pa
 from numpy.typing import NDArray
 
-from careplane.codecs.views import compile_view
+from careplane.codecs.views import duckdb_sql
 from careplane.estimators import Floats, Ints
 from careplane.evidence.patients import GROUPS
 from careplane.measures import REVIEWS, Measure, rows_sql
@@ -66,7 +66,7 @@ def _reviews(runs: list[Run]) -> pa.Table:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Rows:
-    schemas = {name: _materialise(connection, name, compile_view(view)) for name, view in measure.views.items()}
+    schemas = {name: _materialise(connection, name, duckdb_sql(view)) for name, view in measure.views.items()}
     schemas[REVIEWS] = {"run": "string", "focus": "string", "seconds": "float64"}
     found = connection.execute(rows_sql(measure, schemas)).fetchnumpy()
     value = np.ma.filled(found["value"].astype(np.float64), np.nan)
@@ -85,7 +85,7 @@ def _materialise(connection: duckdb.DuckDBPyConnection, name: str, query: str) -
 
 
 def _groups(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    found = connection.execute(compile_view(GROUPS))
+    found = connection.execute(duckdb_sql(GROUPS))
     names = [column[0] for column in found.description]
     by_dimension: dict[str, dict[str, str]] = {name: {} for name in names[1:]}
     for ident, *values in found.fetchall():

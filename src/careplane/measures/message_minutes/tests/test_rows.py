@@ -4,7 +4,7 @@ import duckdb
 import orjson
 import pytest
 
-from careplane.codecs.views import compile_view
+from careplane.codecs.views import duckdb_sql
 from careplane.measures import REVIEWS, rows_sql
 from careplane.measures.message_minutes import MEASURE
 from careplane.records import JSON
@@ -45,7 +45,7 @@ def test_handling_and_review_add_up_and_nothing_recorded_is_missing() -> None:
         connection.execute(f'INSERT INTO "{resource["resourceType"]}" VALUES (?)', [text])
     schemas = {REVIEWS: {"run": "string", "focus": "string", "seconds": "float64"}}
     for name, view in MEASURE.views.items():
-        connection.execute(f"CREATE TABLE {name} AS {compile_view(view)}")
+        connection.execute(f"CREATE TABLE {name} AS {duckdb_sql(view)}")
         schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
     connection.execute(f"CREATE TABLE {REVIEWS} (run VARCHAR, focus VARCHAR, seconds DOUBLE)")
     connection.execute(f"INSERT INTO {REVIEWS} VALUES ('r1', 'Communication/both', 45), ('r2', 'Patient/x', 900)")

@@ -4,7 +4,7 @@ import duckdb
 import orjson
 import pytest
 
-from careplane.codecs.views import compile_view
+from careplane.codecs.views import duckdb_sql
 from careplane.measures import rows_sql
 from careplane.measures.msg_turnaround import MEASURE
 from careplane.records import JSON
@@ -36,7 +36,7 @@ def measured(resources: list[JSON]) -> dict[str, dict[str, object]]:
         connection.execute('INSERT INTO "Communication" VALUES (?)', [orjson.dumps(resource).decode()])
     schemas = {}
     for name, view in MEASURE.views.items():
-        connection.execute(f"CREATE TABLE {name} AS {compile_view(view)}")
+        connection.execute(f"CREATE TABLE {name} AS {duckdb_sql(view)}")
         schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
     found = connection.execute(rows_sql(MEASURE, schemas)).to_arrow_table()
     return {row["key"]: row for row in found.to_pylist()}

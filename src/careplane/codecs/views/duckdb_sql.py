@@ -1,8 +1,8 @@
 """SQL on FHIR v2: a ViewDefinition compiled to a DuckDB ``SELECT`` over FHIR kept as JSON text.
 
 Understood: ``resource``, ``where``, and ``select`` with ``column`` (path, name, type), nested ``select``, ``forEach``
-and ``forEachOrNull``; paths as in :mod:`careplane.codecs.views_path`. A column that finds more than one value is an
-error when the query runs, as the specification asks. Anything else is an :class:`InputError` that names it.
+and ``forEachOrNull``; paths as in :mod:`careplane.codecs.views.duckdb_path`. A column that finds more than one value is
+an error when the query runs, as the specification asks. Anything else is an :class:`InputError` that names it.
 
 Source: https://sql-on-fhir.org/ (SQL on FHIR v2, ViewDefinition).
 """
@@ -10,7 +10,7 @@ Source: https://sql-on-fhir.org/ (SQL on FHIR v2, ViewDefinition).
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from careplane.codecs.views_path import compile_path, is_true
+from careplane.codecs.views.duckdb_path import compile_path, is_true
 from careplane.errors import InputError
 from careplane.records import JSON
 
@@ -47,7 +47,7 @@ class _Column:
     path: str
 
 
-def compile_view(view: JSON, source: str | None = None) -> str:
+def duckdb_sql(view: JSON, source: str | None = None) -> str:
     """The ``SELECT`` of a ViewDefinition.
 
     Args:
