@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -84,7 +85,8 @@ def test_csv(folder: Path) -> None:
 def test_parquet_has_the_types_that_the_view_declares(folder: Path) -> None:
     out = folder / "rows.parquet"
     run(folder, str(folder / "o.ndjson"), "--format", "parquet", "--output", str(out))
-    table = pq.read_table(out)
+    reader: Any = pq.ParquetFile  # the library has no types
+    table = reader(out).read()
     assert [str(field.type) for field in table.schema] == ["string", "double", "bool", "list<element: string>"]
     assert table.to_pylist()[1] == {"id": "b", "value": None, "final": None, "codes": []}
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []

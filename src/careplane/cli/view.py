@@ -122,7 +122,7 @@ def _compiled(path: Path) -> View:
 
 
 def _read(path: Path) -> object:
-    (first, *more) = [resource for _, resource in resources(path, any_object=True)] or [None]
-    if first is None or more:
+    found = [resource for _, resource in resources(path, any_object=True)]
+    if len(found) != 1:
         raise InputError("must hold one ViewDefinition", file=str(path))
-    return first
+    return found[0]

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 import msgspec
-import pyarrow as pa
+import pyarrow.lib as pa
 import pyarrow.parquet as pq
 
 from careplane.codecs.views import View
@@ -58,11 +58,12 @@ def write_parquet(out: BinaryIO, view: View, rows: Iterable[JSON]) -> None:
     columns = view.definition.columns
     schema = pa.schema([pa.field(name, _arrow(kind, many=many)) for name, kind, many in columns])
     kinds = {name: kind for name, kind, _ in columns}
-    with pq.ParquetWriter(out, schema) as writer:
+    writer: Any = pq.ParquetWriter  # the library has no types
+    with writer(out, schema) as file:
         source: Iterator[JSON] = iter(rows)
         while batch := list(islice(source, _BATCH)):
             cells = [{name: _typed(value, kinds[name]) for name, value in row.items()} for row in batch]
-            writer.write_table(pa.Table.from_pylist(cells, schema=schema))
+            file.write_table(pa.Table.from_pylist(cells, schema=schema))
 
 
 def _arrow(kind: str, *, many: bool) -> pa.DataType:

@@ -98,7 +98,8 @@ class _Compiler:
             raise self._problem(f"uses the operator {node.operator!r}, which views do not know")
         left, rights = node.left, [node.right]  # a list of alternatives is long, not deep
         while isinstance(left, Binary) and left.operator == node.operator:
-            left, rights = left.left, [*rights, left.right]
+            rights.append(left.right)
+            left = left.left
         path = self.of(left)
         for right in reversed(rights):
             path = make(path, self.of(right))
