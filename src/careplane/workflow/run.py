@@ -21,6 +21,7 @@ from careplane.errors import (
     Superseded,
     UpstreamAway,
     UpstreamError,
+    UpstreamLacks,
     UpstreamTimeout,
 )
 from careplane.governance import PermitRequest, data_policy, not_stopped, stopped
@@ -29,6 +30,7 @@ from careplane.records.app import App
 from careplane.records.run import Draft, Event, Permit, Run, Source
 from careplane.shield.checks import Checked, sentences
 from careplane.workflow.context import Context, read_context
+from careplane.workflow.flights import alone
 from careplane.workflow.outages import reaching
 from careplane.workflow.prompt import model_request
 from careplane.workflow.records import find_run, run_id, save_new_run
@@ -52,19 +54,25 @@ async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said
     """Run an app for an event; the same event again gives the run of the first time.
 
     ``said`` is the untrusted message that came with the event itself, as in a chat, instead of from the chart. With
-    ``waits`` a run whose EHR or model is away is not stored as failed, so that it can be run later.
+    ``waits`` a run whose EHR or model is away is not stored as failed, so that it can be run later. While the same
+    event is run in this process already, this waits and gives that run.
 
     Raises:
         UpstreamAway: only with ``waits``: nothing is stored, so the event can be run again.
+        UpstreamLacks: who called did not bring what the app reads; nothing is stored, so the event can be run again.
         NotFound: no such app.
         LedgerError: the audit record could not be made durable; nothing is stored, so the event can be run again.
         Superseded: another worker took the event over; nothing is stored here.
     """
     app = runtime.apps(event.app)
     ident = run_id(app.id, event.id)
-    known = find_run(runtime.store, ident)
-    if known is not None:
-        return known
+    async with alone(runtime.store, ident):
+        known = find_run(runtime.store, ident)
+        return known if known is not None else await _first_run(runtime, app, event, waits=waits, said=said)
+
+
+async def _first_run(runtime: Runtime, app: App, event: Event, *, waits: bool, said: str) -> Run:
+    ident = run_id(app.id, event.id)
     permit, plan, arm = runtime.permit(app, event)
     run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
     await asyncio.to_thread(_record_permit, runtime, run)
@@ -133,7 +141,7 @@ async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False,
     except (LedgerError, Superseded):
         raise
     except CareplaneError as error:
-        if waits and isinstance(error, UpstreamAway):
+        if isinstance(error, UpstreamLacks) or (waits and isinstance(error, UpstreamAway)):
             raise
         sentence = next((text for kind, text in _PLAIN if isinstance(error, kind)), "The run failed.")
         sentence = sentence.format(away=error, fallback=app.spec.fallback)
@@ -153,9 +161,7 @@ async def redraft(runtime: Runtime, app: App, run: Run) -> Run:
 
 
 async def _draft(runtime: Runtime, app: App, run: Run, said: str = "") -> Run:
-    outside = runtime.region != "local"
-    async with reaching(runtime.outages, "ehr", app.id):
-        context = await read_context(runtime.fhir, app, run.event, at=runtime.clock(), external=outside)
+    context = await _context(runtime, app, run.event)
     context = dataclasses.replace(context, message=said or context.message)
     async with reaching(runtime.outages, "model", app.id):
         request = model_request(app, run.event, context, run.id)
@@ -166,6 +172,15 @@ async def _draft(runtime: Runtime, app: App, run: Run, said: str = "") -> Run:
     draft = check_text(runtime, app, reply.text, context.sources, context.message, cut=cut)
     await asyncio.to_thread(_record_draft, runtime, run, draft, context)
     return replace(run, sources=context.sources, seen=context.seen, calls=(*run.calls, reply.call), draft=draft)
+
+
+async def _context(runtime: Runtime, app: App, event: Event) -> Context:
+    """What the app may read; a chart that came with the call says nothing of whether the EHR is there."""
+    at, outside = runtime.clock(), runtime.region != "local"
+    if runtime.reads is not None:
+        return await read_context(runtime.reads, app, event, at=at, external=outside)
+    async with reaching(runtime.outages, "ehr", app.id):
+        return await read_context(runtime.fhir, app, event, at=at, external=outside)
 
 
 def check_text(

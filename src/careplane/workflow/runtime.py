@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from careplane.connectors import FhirConnector
+from careplane.connectors import FhirConnector, FhirReader
 from careplane.ledger import Ledger
 from careplane.records.app import App
 from careplane.records.model import ModelReply, ModelRequest
@@ -27,6 +27,7 @@ class Runtime:
     ``may_sign`` says whether a person may sign drafts of an app (the training gate), ``checks`` are the output checks,
     ``clock`` gives aware times, ``region`` is where the model runs, ``synthetic`` labels all that is written.
     ``outages`` notes whether the EHR and the models are there; without it nothing is noted and nothing waits.
+    ``reads`` stands before ``fhir`` for what a run reads: what an EHR sent along with the very call that started it.
     """
 
     apps: Callable[[str], App]
@@ -41,3 +42,4 @@ class Runtime:
     region: str | None = None
     synthetic: bool = False
     outages: Outages | None = None
+    reads: FhirReader | None = None
