@@ -5,6 +5,7 @@
     CareplaneError
     ├── InputError          what a person or a file gave is wrong; says where and the way out
     │   ├── SettingsError   careplane.toml or the environment
+    │   ├── TooLarge        a body is longer than may be sent
     │   ├── ManifestError   an app folder (file, line, field)
     │   └── DataError       a data file (file, line)
     │       └── MessageError  an HL7 v2 message (line, segment, field; a code of HL7 table 0357)
@@ -78,6 +79,12 @@ class InputError(CareplaneError):
 
 class SettingsError(InputError):
     """A key or value of ``careplane.toml`` or the environment is wrong."""
+
+
+class TooLarge(InputError):
+    """A body is longer than may be sent."""
+
+    status = 413
 
 
 class ManifestError(InputError):

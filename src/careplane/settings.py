@@ -45,6 +45,18 @@ ROWS: tuple[Row, ...] = (
     Row("apps_path", "apps", "Folder of this site's own apps, beside those that ship; missing is fine."),
     Row("host", "127.0.0.1", "Address the server binds to; loopback unless you say otherwise.", needed=True),
     Row("port", 8470, "Port of the server; 0 takes a free one.", least=0, most=65535),
+    Row(
+        "public_url",
+        "",
+        "URL by which other systems reach this server, such as https://careplane.example.org; empty: as it listens.",
+    ),
+    Row(
+        "cds_budget_ms",
+        400,
+        "Time that the apps of one CDS Hooks call have together; what is late comes as a link.",
+        least=50,
+        most=10_000,
+    ),
     Row("site_name", "This health system", "Name shown on the pages and in the board pack."),
     Row("timezone", "UTC", "Time zone of this site (IANA name): times are written, and business hours counted, in it."),
     Row("model", "scripted", "Provider behind the route 'default': scripted, local or openai_compatible."),

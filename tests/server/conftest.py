@@ -27,7 +27,8 @@ NURSE = "Practitioner/p1"
 WARD = "Location/ward-a"
 
 
-def _resources() -> list[JSON]:
+def chart() -> list[JSON]:
+    """One patient on a ward, who wrote a message."""
     ana, place = {"reference": "Patient/ana"}, {"location": {"reference": WARD}}
     return [
         {"resourceType": "Patient", "id": "ana", "name": [{"family": "Quill", "given": ["Ana"]}]},
@@ -45,7 +46,7 @@ def _resources() -> list[JSON]:
 def platform(tmp_path: Path, home: Path) -> Iterator[Platform]:
     """An installation with one patient on a ward; all its apps are ideas."""
     file = tmp_path / "chart.ndjson"
-    file.write_text("".join(json.dumps(resource) + "\n" for resource in _resources()), encoding="utf-8")
+    file.write_text("".join(json.dumps(resource) + "\n" for resource in chart()), encoding="utf-8")
     load_path(file, home)
     opened = open_platform(read_settings({}, home=str(home), timezone="America/Chicago"), synthetic=True)
     yield opened
@@ -98,14 +99,15 @@ def door(platform: Platform) -> Iterator[Door]:
     durable = Durable(platform.runtime, platform.home)
     durable.start()
     try:
-        with _served(platform, durable) as address, httpx.Client(base_url=address, trust_env=False) as client:
+        with served(platform, durable) as address, httpx.Client(base_url=address, trust_env=False) as client:
             yield Door(client, durable, key)
     finally:
         durable.stop()
 
 
 @contextmanager
-def _served(platform: Platform, durable: Durable) -> Iterator[str]:
+def served(platform: Platform, durable: Durable) -> Iterator[str]:
+    """The whole server on a free port of 127.0.0.1; gives its address."""
     listener = bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(asgi_app(platform, durable), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

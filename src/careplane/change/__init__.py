@@ -1,5 +1,6 @@
 """Change management: training and its gate, panels, requests and "you said, we did", the three questions."""
 
+from careplane.change.override_reasons import CardUse, ReasonCount, card_use, open_requests
 from careplane.change.panels import Involvement, Panel, add_panel_member, add_session, involvement, panel
 from careplane.change.requests import (
     ClosedLoop,
@@ -15,21 +16,25 @@ from careplane.change.surveys import RoleScores, Score, ThreeQuestions, three_qu
 from careplane.change.training import lesson, take_quiz, trained, trained_share
 
 __all__ = [
+    "CardUse",
     "ClosedLoop",
     "Involvement",
     "Panel",
+    "ReasonCount",
     "RoleScores",
     "Score",
     "ThreeQuestions",
     "add_panel_member",
     "add_session",
     "answer_request",
+    "card_use",
     "closed_loop",
     "closed_loop_rate",
     "find_requests",
     "import_requests",
     "involvement",
     "lesson",
+    "open_requests",
     "panel",
     "post_request",
     "take_quiz",

@@ -8,6 +8,7 @@ item refuses what it does not know. Every item passes the contract suite in ``te
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from careplane.codecs.cdshooks import HookCall
 from careplane.records import JSON
 from careplane.records.message import Delivery, Outgoing
 from careplane.records.money import CostLine
@@ -73,6 +74,16 @@ class MessageSender(Protocol):
         Raises:
             InputError: the message itself cannot be sent by this channel (a line break in a header, no address).
         """
+
+    async def aclose(self) -> None:
+        """Give connections back."""
+
+
+class HookConnector(Protocol):
+    """What CDS Hooks calls of one EHR bring along."""
+
+    def data(self, call: HookCall, templates: Mapping[str, str], own: FhirReader | None = None) -> FhirReader:
+        """The data of one call: prefetch by ``templates``, then the token of the call, then ``own``."""
 
     async def aclose(self) -> None:
         """Give connections back."""

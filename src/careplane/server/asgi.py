@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from careplane import __version__, console
 from careplane.gateway.asgi import asgi
+from careplane.server.cds import CdsDoor
 from careplane.server.chat import chat_routes
 from careplane.server.events import events_door
 from careplane.server.platform import Platform
@@ -28,12 +31,15 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
         durable: where events are queued; without it the door for events answers 503.
     """
 
+    hooks = CdsDoor(platform, durable, partial(datetime.now, UTC))
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         tended = [asyncio.ensure_future(one) for one in (platform.parts.tend(), tend_downtime(platform))]
         yield
         for one in tended:
             one.cancel()
+        await hooks.aclose()
         await platform.gateway.aclose()
         await platform.fhir.aclose()
 
@@ -44,6 +50,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
             Route("/health", _health, methods=["GET"]),
             Route("/events", events_door(platform, durable), methods=["POST"]),
             *chat_routes(platform),
+            *hooks.routes(),
             Mount("/", console.app(console_context(platform))),
         ],
         lifespan=lifespan,

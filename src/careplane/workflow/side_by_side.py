@@ -32,7 +32,7 @@ async def side_by_side(work: Mapping[str, Awaitable[T]], budget: float) -> Finis
     found: Finished[T] = Finished()
     for name, task in tasks.items():
         if not task.done():
-            found.late[name] = task  # type: ignore[assignment] # ensure_future gives a Task for a coroutine
+            found.late[name] = task
             continue
         error = task.exception()
         if isinstance(error, CareplaneError):

@@ -26,11 +26,11 @@ _TOKEN = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _PLACES = {"patient": "{{context.patientId}}", "encounter": "{{context.encounterId}}"}
 _PLACEHOLDER = re.compile(r"\{(patient|encounter|unit|focus)\}")
 _ALONE = re.compile(r"_id=\{(patient|encounter)\}")
-_NOT_SELECTING = frozenset({"_count", "_sort", "_total", "_format"})
+_NOT_SELECTING = frozenset({"_count", "_total", "_format"})
 
 
 class Query(Record, frozen=True):
-    """A filled template: a read (``ident``) or a search (``params`` that select, sorted by name)."""
+    """A filled template: a read (``ident``) or a search (``params`` that select or order, sorted by name)."""
 
     resource: str
     ident: str | None = None

@@ -32,7 +32,7 @@ class HookData:
     def __init__(
         self, call: HookCall, templates: Mapping[str, str], fetcher: _Fetches | None, own: FhirReader | None
     ) -> None:
-        self._patient = call.patient
+        self._user = call.user
         self._fetcher = fetcher
         self._own = own
         self._sent = _sent(call, templates)
@@ -40,13 +40,18 @@ class HookData:
         self._asked: dict[tuple[Query, int], asyncio.Task[tuple[JSON, ...]]] = {}
 
     async def read(self, reference: str) -> JSON | None:
-        """The resource at ``Type/id``, or ``None`` when there is none.
+        """The resource at ``Type/id``, or ``None`` when there is none. Who the user is need not be told.
 
         Raises:
             UpstreamLacks: it was not sent and cannot be fetched.
         """
         kind, _, ident = reference.partition("/")
-        found = await self.get(Query(resource=kind, ident=ident), 1)
+        try:
+            found = await self.get(Query(resource=kind, ident=ident), 1)
+        except UpstreamError:
+            if reference != self._user:
+                raise
+            found = ()
         return found[0] if found else None
 
     async def search(self, resource: str, query: Mapping[str, str], limit: int = 100) -> Sequence[JSON]:

@@ -163,7 +163,8 @@ def _check_heeded(bundle: JSON, query: Query) -> None:
     named = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     used = next((str(link.get("url", "")) for link in named if link.get("relation") == "self"), "")
     names = {name.partition(":")[0] for name, _ in parse_qsl(urlsplit(used).query, keep_blank_values=True)}
-    if missing := [name for name, _ in query.params if name.partition(":")[0] not in names]:
+    asked = [name.partition(":")[0] for name, _ in query.params if name == "_id" or not name.startswith("_")]
+    if missing := [name for name in asked if name not in names]:
         raise UpstreamError(f"GET {query.resource}: the EHR did not heed the search parameter {missing[0]}.")
 
 

@@ -5,9 +5,10 @@ It reads the conventions of Careplane's prompts (``TASK:`` and ``LANGUAGE:`` in 
 A stated share of drafts has one seeded fault (:mod:`careplane.providers.scripted.faults`). It calls tools that a
 message names, fills in JSON schemas and hashes texts to vectors; its tokens are words.
 
-Settings: ``fault_percent`` (default 6).
+Settings: ``fault_percent`` (default 6), ``delay_ms`` before the first word (default 0): a model that takes its time.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -45,18 +46,15 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
     """Open the scripted model.
 
     Raises:
-        SettingsError: ``fault_percent`` is not a number from 0 to 100.
+        SettingsError: ``fault_percent`` is not a number from 0 to 100, or ``delay_ms`` none from 0 to 600,000.
     """
-    given = settings.get("fault_percent") or "6"
-    try:
-        percent = float(given)
-    except ValueError as error:
-        raise SettingsError(f"{given!r} is not a number", field="fault_percent") from error
-    if not 0 <= percent <= 100:
-        raise SettingsError(f"{given} is not from 0 to 100", field="fault_percent")
+    percent = _number(settings, "fault_percent", "6", 100)
+    delay = _number(settings, "delay_ms", "0", 600_000) / 1000
 
     async def chat(request: ChatRequest) -> AsyncIterator[Chunk]:
         read = sum(len(message.content.split()) for message in request.messages)
+        if delay:
+            await asyncio.sleep(delay)
         calls = wanted(request.body)
         if calls:
             for delta in deltas(calls, digest(request.messages)):
@@ -77,6 +75,17 @@ def open(settings: Mapping[str, str]) -> Provider:  # noqa: A001 - the name ever
         embed=embed,
         label="Scripted model: no AI, text templated from the context",
     )
+
+
+def _number(settings: Mapping[str, str], name: str, default: str, most: float) -> float:
+    given = settings.get(name) or default
+    try:
+        number = float(given)
+    except ValueError as error:
+        raise SettingsError(f"{given!r} is not a number", field=name) from error
+    if not 0 <= number <= most:
+        raise SettingsError(f"{given} is not from 0 to {most:g}", field=name)
+    return number
 
 
 async def embed(request: EmbedRequest) -> Embeddings:

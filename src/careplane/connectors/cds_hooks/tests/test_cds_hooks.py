@@ -118,7 +118,7 @@ def test_the_own_connection_gives_what_the_ehr_did_not() -> None:
         assert await data.search("Condition", {"patient": "ana", "_sort": "-date"}, 20) == (condition(1),)
 
     using(call(), act, own=own)
-    assert own.asked == [("Patient/ana",), ("Condition", "patient", "20")]
+    assert own.asked == [("Patient/ana",), ("Condition", "_sort", "patient", "20")]
 
 
 def test_what_cannot_be_had_is_named_by_type_alone() -> None:

@@ -1,0 +1,265 @@
+"""Answering one hook call: the apps of its service run side by side under one budget, and what they drafted is shown.
+
+What is late goes on by itself and is shown as a link; what was refused, or is in shadow, is not shown; what is away
+says what to do instead. Each of these is in the ledger before the answer leaves.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from careplane.codecs.cdshooks import Card, HookCall, Reply
+from careplane.connectors import FhirReader, HookConnector
+from careplane.errors import CareplaneError, UpstreamAway, UpstreamLacks
+from careplane.ledger import Prepared, prepare
+from careplane.records.hooks import CdsTrust, IssuedCard
+from careplane.records.people import Person
+from careplane.records.run import Event, Occurrence, Run
+from careplane.server.cds_services import HookService
+from careplane.server.platform import Platform
+from careplane.store import fetch
+from careplane.store.tables import people
+from careplane.workflow.card_feedback import remember_cards
+from careplane.workflow.downtime import active_fallback
+from careplane.workflow.durable import Durable
+from careplane.workflow.hook_cards import Links, by_urgency, draft_card, fallback_card, waiting_card
+from careplane.workflow.records import run_id
+from careplane.workflow.run import run_event
+from careplane.workflow.side_by_side import Finished, side_by_side
+from careplane.workflow.triggers import events_of
+
+MOST_UNDER_WAY = 200
+"""Runs of hooks that this process has under way at a time; beyond them apps are left out, so that all others answer."""
+
+LACKING = (
+    "Data that are needed were neither sent along nor could be fetched; honour the prefetch, or send a token whose "
+    "scopes reach them:"
+)
+
+log = logging.getLogger("careplane.server")
+
+OpenConnector = Callable[[str], HookConnector]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call with what is known of it. ``at`` is when it came; ``began`` counts seconds."""
+
+    asked: HookCall
+    service: HookService
+    trust: CdsTrust
+    links: Links
+    at: datetime
+    began: float
+    stages: Mapping[str, str]
+
+
+class CdsCalls:
+    """Answers the calls of one installation.
+
+    Args:
+        platform: the installation.
+        durable: where events are kept whose drafts come later; without it what is late is left out.
+        open_connector: gives the connector for the FHIR server of an EHR.
+    """
+
+    def __init__(self, platform: Platform, durable: Durable | None, open_connector: OpenConnector) -> None:
+        self._platform = platform
+        self._durable = durable
+        self._open_connector = open_connector
+        self._connectors: dict[str, HookConnector] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._budget = platform.settings.number("cds_budget_ms") / 1000
+
+    async def answer(
+        self, asked: HookCall, service: HookService, trust: CdsTrust, base: str, stages: Mapping[str, str]
+    ) -> Reply:
+        """The cards for a call.
+
+        Raises:
+            InputError: what came along is not what was asked for, or is of another patient.
+            UpstreamLacks: no app had the data that it reads.
+            LedgerError: what was done could not be put on record, so it is not told.
+        """
+        clock = self._platform.clock
+        call = _Call(asked, service, trust, Links(base, trust.smart), clock(), time.monotonic(), stages)
+        own: FhirReader | None = self._platform.fhir if trust.own_reads else None
+        data = self._connector(trust).data(asked, service.templates, own)
+        events = {
+            event.app: event for event in events_of(service.apps, await asyncio.to_thread(self._occurrence, call))
+        }
+        taken = self._taken(events)
+        finished = await side_by_side(
+            {app: self._run(event, data) for app, event in taken.items()},
+            max(0.0, self._budget - (time.monotonic() - call.began)),
+        )
+        left_out = set(events) - set(taken)
+        self._follow(call, events, finished, data)
+        return await self._reply(call, events, finished, left_out)
+
+    async def aclose(self) -> None:
+        """Stop what is still under way: what the durable worker holds is run by the next process."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        for connector in self._connectors.values():
+            await connector.aclose()
+
+    def _connector(self, trust: CdsTrust) -> HookConnector:
+        """One for each FHIR server; an EHR without one has none that a token could be sent to."""
+        target = trust.fhir or "https://no-fhir-server.invalid"
+        if target not in self._connectors:
+            self._connectors[target] = self._open_connector(target)
+        return self._connectors[target]
+
+    def _occurrence(self, call: _Call) -> Occurrence:
+        """What happened. The id is of this EHR, hook and call, so that a call that is sent again runs nothing twice."""
+        asked, issuer = call.asked, call.trust.issuer
+        named = f"{issuer}\n{asked.hook}\n{asked.hook_instance}"
+        person = self._person(asked.user)
+        return Occurrence(
+            id=f"cds-{hashlib.sha256(named.encode()).hexdigest()[:40]}",
+            kind="hook",
+            on=asked.hook,
+            at=call.at,
+            patient=asked.patient,
+            encounter=asked.encounter,
+            focus=asked.focus,
+            unit=person.unit if person else None,
+            site=person.site if person else call.trust.tenant or None,
+            user=asked.user,
+            source=issuer,
+        )
+
+    def _person(self, user: str | None) -> Person | None:
+        if user is None:
+            return None
+        with self._platform.store.read() as connection:
+            return fetch(connection, people, Person, people.c.id == user)
+
+    def _taken(self, events: Mapping[str, Event]) -> dict[str, Event]:
+        """The events that are run: as many as there is room for."""
+        room = max(0, MOST_UNDER_WAY - self._running)
+        return dict(list(events.items())[:room])
+
+    async def _run(self, event: Event, data: FhirReader) -> Run:
+        self._running += 1
+        try:
+            return await run_event(replace(self._platform.runtime, reads=data), event, waits=True)
+        finally:
+            self._running -= 1
+
+    def _follow(self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], data: FhirReader) -> None:
+        """Let what is late go on, and close the data of the call when all is done."""
+        late = finished.late
+        if late and self._durable is None:
+            for task in late.values():
+                task.cancel()
+        following = asyncio.ensure_future(self._see_off(call, events, finished, data))
+        self._under_way.add(following)
+        following.add_done_callback(self._under_way.discard)
+
+    async def _see_off(
+        self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], data: FhirReader
+    ) -> None:
+        try:
+            if finished.late:
+                await asyncio.wait(finished.late.values())
+        except asyncio.CancelledError:
+            for task in finished.late.values():
+                task.cancel()
+            raise
+        finally:
+            await data.aclose()
+        for app, task in finished.late.items():
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.warning("a late draft of %s was not made (%s)", app, type(error).__name__)
+
+    async def _reply(
+        self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], left_out: set[str]
+    ) -> Reply:
+        lacking = [error for error in finished.failed.values() if isinstance(error, UpstreamLacks)]
+        waits = self._durable is not None
+        if waits and call.trust.own_reads:
+            await asyncio.gather(*(self._keep(events[app]) for app in finished.late))
+        shown: dict[str, Card] = {}
+        for app in events:
+            card = self._card(call, app, events[app], finished, waits=waits)
+            if card is not None and call.stages.get(app) != "shadow":
+                shown[app] = card
+        told = by_urgency(shown.values())
+        refused = bool(lacking) and not finished.done and not finished.late
+        cards = [_issued(call, events[app], card) for app, card in shown.items() if card.uuid is not None]
+        if cards and not refused:
+            await asyncio.to_thread(remember_cards, self._platform.store, cards)
+        await self._record(call, finished, left_out, len(told))
+        if refused:
+            what = sorted({kind for error in lacking for kind in error.what})
+            raise UpstreamLacks(f"{LACKING} {', '.join(what)}.", what)
+        return Reply(cards=told)
+
+    async def _keep(self, event: Event) -> None:
+        """Have the durable worker make this draft if this process cannot; while it can, the worker waits for it."""
+        assert self._durable is not None  # noqa: S101 - asked by the caller
+        await self._durable.submit(event)
+
+    def _card(self, call: _Call, app: str, event: Event, finished: Finished[Run], *, waits: bool) -> Card | None:
+        known = self._platform.apps[app]
+        if app in finished.late:
+            return waiting_card(known, run_id(app, event.id), call.links) if waits else None
+        if app in finished.failed:
+            return self._fallback(app, finished.failed[app])
+        run = finished.done.get(app)
+        if run is None or run.status not in ("draft", "failed"):
+            return None
+        return draft_card(known, run, call.links) if run.status == "draft" else self._fallback(app, None)
+
+    def _fallback(self, app: str, error: CareplaneError | None) -> Card | None:
+        """What to do while an app cannot draft; nothing where the call did not bring what it reads."""
+        if isinstance(error, UpstreamLacks):
+            return None
+        known = self._platform.apps[app]
+        outages = self._platform.runtime.outages if isinstance(error, UpstreamAway) else None
+        return fallback_card(known, active_fallback(outages, known, queued=False))
+
+    async def _record(self, call: _Call, finished: Finished[Run], left_out: set[str], cards: int) -> None:
+        """Put the call on record, and each app whose draft is not in the answer."""
+        at, ledger, hook = call.at, self._platform.ledger, call.asked.hook[:64]
+        kinds = {**dict.fromkeys(finished.late, "late"), **dict.fromkeys(left_out, "busy")}
+        kinds |= {
+            app: "lacking" if isinstance(error, UpstreamLacks) else "away" for app, error in finished.failed.items()
+        }
+        entries: list[Prepared] = [
+            prepare("cds.left_out", at, None, app, None, {"hook": hook, "why": why}) for app, why in kinds.items()
+        ]
+        statuses = [run.status for run in finished.done.values()]
+        facts: dict[str, str | int] = {
+            "hook": hook,
+            "service": call.service.said.id,
+            "call": ledger.pseudonym(call.asked.hook_instance),
+            "client": call.trust.issuer[:200],
+            "apps": len(finished.done) + len(finished.failed) + len(finished.late) + len(left_out),
+            "cards": cards,
+            "refused": statuses.count("refused"),
+            "failed": statuses.count("failed"),
+            "left_out": len(kinds),
+            "milliseconds": round(1000 * (time.monotonic() - call.began)),
+        }
+        await ledger.append_all_async([*entries, prepare("cds.answered", at, None, None, None, facts)])
+
+
+def _issued(call: _Call, event: Event, card: Card) -> IssuedCard:
+    return IssuedCard(
+        id=str(card.uuid),
+        run=run_id(event.app, event.id),
+        app=event.app,
+        service=call.service.said.id,
+        hook=call.asked.hook,
+        issuer=call.trust.issuer,
+        at=call.at,
+    )
