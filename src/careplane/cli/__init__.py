@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "user": "Console accounts: add, list, disable, link.",
     "key": "Gateway keys of apps: issue, list, revoke.",
     "guard": "The guards: what speaks to the model in texts of your own.",
+    "worker": "Workers without HTTP, their leases, and failed events.",
     "stop": "The kill switch: stop an app, a site or a version.",
     "plan": "Evaluation plans: list, show, lock, analyse.",
 }

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from careplane import gateway
+from careplane.errors import StoreError
 from careplane.records import Record
 from careplane.records.app import App
 from careplane.records.run import Occurrence
@@ -43,7 +44,10 @@ def events_door(platform: Platform, durable: Durable | None) -> Callable[[Reques
     """The door; without ``durable`` it answers 503, as nothing could be kept."""
 
     async def events(request: Request) -> JSONResponse:
-        return await _receive(request, platform, durable)
+        try:
+            return await _receive(request, platform, durable)
+        except StoreError:
+            return _problem(503, "The event could not be kept; it was not taken. Send it again in some seconds.")
 
     return events
 
