@@ -16,11 +16,12 @@ from careplane.gateway.allowances import Allowances
 from careplane.gateway.cache import ReplyCache
 from careplane.gateway.config import GatewayFile
 from careplane.gateway.prices import with_site
+from careplane.gateway.replies import KeptReplies
 from careplane.gateway.telemetry import open_tracer
 from careplane.ledger import Ledger
 from careplane.settings import Settings
 from careplane.shield.guards import injection_score
-from careplane.shield.vault import open_vault
+from careplane.shield.vault import installation_secret, open_vault
 from careplane.store import Store
 
 PURGE_SECONDS = 3600.0
@@ -32,10 +33,12 @@ class OpenParts:
     """Parts, and what is to be tended while a gateway serves and closed when it ends."""
 
     parts: Parts
+    replies: KeptReplies
     allowances: Allowances | None = None
 
     async def tend(self) -> None:
-        """Runs beside the gateway until it is cancelled: budgets are told, maps that have expired are deleted."""
+        """Runs beside the gateway until it is cancelled: budgets are told, maps and replies that have expired
+        are deleted."""
         async with anyio.create_task_group() as group:
             if self.allowances is not None:
                 group.start_soon(self.allowances.tend)
@@ -45,8 +48,9 @@ class OpenParts:
         while self.parts.vault is not None:
             try:
                 await anyio.to_thread.run_sync(self.parts.vault.purge)
+                await anyio.to_thread.run_sync(self.replies.purge)
             except StoreError:
-                log.warning("expired maps could not be deleted; trying again")
+                log.warning("expired maps and replies could not be deleted; trying again")
             await anyio.sleep(PURGE_SECONDS)
 
     def close(self) -> None:
@@ -66,8 +70,9 @@ def open_parts(
         MissingExtra: traces are asked for without the extra ``telemetry``.
     """
     vault = open_vault(store, settings.home, partial(datetime.now, UTC))
+    replies = KeptReplies(store, installation_secret(settings.home), partial(datetime.now, UTC))
     if file is None:
-        return OpenParts(Parts(stops=standing.stops, vault=vault, signal=injection_score))
+        return OpenParts(replies=replies, parts=Parts(stops=standing.stops, vault=vault, signal=injection_score))
     allowances = Allowances(store, ledger, timezone=ZoneInfo(settings.text("timezone")))
     allowances.apply(file.limits, file.budgets)
     parts = Parts(
@@ -80,4 +85,4 @@ def open_parts(
         vault=vault,
         cache=ReplyCache(file.cache_bytes, file.cache_seconds) if file.cache_bytes else None,
     )
-    return OpenParts(parts, allowances)
+    return OpenParts(parts, replies, allowances)

@@ -17,6 +17,7 @@ from careplane.connectors import FhirConnector
 from careplane.errors import SettingsError
 from careplane.estimators import Estimator
 from careplane.gateway import DataPlane, Gateway, Standing
+from careplane.gateway.replies import repeatable
 from careplane.governance import PermitRequest
 from careplane.ledger import Ledger, open_ledger
 from careplane.measures import Measure
@@ -120,7 +121,7 @@ def open_platform(
         store=store,
         ledger=ledger,
         fhir=connector,
-        complete=gateway.complete,
+        complete=repeatable(gateway.complete, opened.replies, ledger, clock),
         permit=partial(permit_run, store, gates, model_region(settings)),
         may_sign=partial(change.trained, store),
         checks=run_checks,

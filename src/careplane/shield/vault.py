@@ -159,6 +159,15 @@ def open_vault(store: Store, home: Path, clock: Callable[[], datetime], hours: f
     Raises:
         ShieldError: the key cannot be made or read, others can read it, or it is none.
     """
+    return Vault(store, installation_secret(home), clock, hours)
+
+
+def installation_secret(home: Path) -> bytes:
+    """The 32 bytes from which an installation derives the keys of what it seals at rest; made on first use.
+
+    Raises:
+        ShieldError: they cannot be made or read, others can read them, or they are none.
+    """
     path = home / "secrets" / "shield.key"
     try:
         if not path.exists():
@@ -168,7 +177,7 @@ def open_vault(store: Store, home: Path, clock: Callable[[], datetime], hours: f
         raise ShieldError(f"The key of the shield cannot be used: {error}.") from error
     if len(secret) != _LENGTH:
         raise ShieldError(f"{path} does not hold a key of {_LENGTH} bytes. Restore it from your backup.")
-    return Vault(store, secret, clock, hours)
+    return secret
 
 
 def _make_key(path: Path) -> None:

@@ -368,3 +368,12 @@ shield_maps = Table(
     Column("expires_at", String, nullable=False, index=True),
     Column("sealed", Text, nullable=False),
 )
+
+# the gateway
+model_replies = Table(
+    "model_replies",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("expires_at", String, nullable=False, index=True),
+    Column("sealed", Text, nullable=False),
+)

@@ -18,6 +18,7 @@ from careplane.errors import (
     NotFound,
     Refused,
     ShieldError,
+    StoreError,
     Superseded,
     UpstreamAway,
     UpstreamError,
@@ -36,6 +37,8 @@ from careplane.workflow.prompt import model_request
 from careplane.workflow.records import find_run, run_id, save_new_run
 from careplane.workflow.runtime import Runtime
 
+SAVE_TRIES = 20
+SAVE_AGAIN_SECONDS = 1.0
 TRIAL_LABEL = "trial: nothing was written to the chart"
 _TRIAL_CHECKS = (not_stopped, data_policy)
 
@@ -62,6 +65,7 @@ async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said
         UpstreamLacks: who called did not bring what the app reads; nothing is stored, so the event can be run again.
         NotFound: no such app.
         LedgerError: the audit record could not be made durable; nothing is stored, so the event can be run again.
+        StoreError: the database was away for longer than :func:`_saved` waits.
         Superseded: another worker took the event over; nothing is stored here.
     """
     app = runtime.apps(event.app)
@@ -78,6 +82,16 @@ async def _first_run(runtime: Runtime, app: App, event: Event, *, waits: bool, s
     await asyncio.to_thread(_record_permit, runtime, run)
     if permit.allowed:
         run = await _drafted(runtime, app, run, waits=waits, said=said)
+    return await _saved(runtime, run)
+
+
+async def _saved(runtime: Runtime, run: Run) -> Run:
+    """Store a run. A database that is away for a moment costs patience, not the reply of the model."""
+    for _ in range(SAVE_TRIES - 1):
+        try:
+            return await asyncio.to_thread(save_new_run, runtime.store, run)
+        except StoreError:
+            await asyncio.sleep(SAVE_AGAIN_SECONDS)
     return await asyncio.to_thread(save_new_run, runtime.store, run)
 
 
