@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,7 +44,7 @@ class Postgres:
 
         folder.mkdir(mode=0o700)
         self._folder = folder
-        self._open = lambda: PostgresServer(folder)
+        self._open: Callable[[], Any] = partial(PostgresServer, folder)
         self._server = self._open()
         self._server.start()
 
@@ -175,7 +176,8 @@ def installation(
 
 def _prepared(given: Mapping[str, str]) -> str:
     """Bring the app into its pilot, train the reviewer, and make the app's key."""
-    platform = open_platform(read_settings({}, **given), synthetic=True)
+    env = {f"CAREPLANE_{name.upper()}": value for name, value in given.items()}
+    platform = open_platform(read_settings(env), synthetic=True)
     try:
         steps: tuple[Stage, ...] = ("intake", "shadow", "pilot")
         for stage in steps:
@@ -206,4 +208,4 @@ def is_quiet(made: Installation, events: int) -> bool:
     if counts["done"] < events or counts["received"] or counts["waiting"]:
         return False
     created = made.counts()["created"]
-    return sum(name.startswith("Provenance ") for name in created) >= events
+    return len([name for name in created if name.startswith("Provenance ")]) >= events
