@@ -11,10 +11,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -26,15 +24,14 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from careplane.errors import SettingsError, ShieldError, StoreError
-from careplane.settings import read_secret_file
 from careplane.shield.surrogates import SurrogateMap
 from careplane.store import Store
 from careplane.store.rows import stamp
+from careplane.store.sealing import open_key
 from careplane.store.tables import shield_maps
 
 T = TypeVar("T")
 
-_LENGTH = 32
 _NONCE = 12
 _TRIES = 20
 
@@ -168,29 +165,7 @@ def installation_secret(home: Path) -> bytes:
     Raises:
         ShieldError: they cannot be made or read, others can read them, or they are none.
     """
-    path = home / "secrets" / "shield.key"
     try:
-        if not path.exists():
-            _make_key(path)
-        secret = bytes.fromhex(read_secret_file(path, "shield.key"))
-    except (SettingsError, ValueError, OSError) as error:
+        return open_key(home / "secrets" / "shield.key")
+    except SettingsError as error:
         raise ShieldError(f"The key of the shield cannot be used: {error}.") from error
-    if len(secret) != _LENGTH:
-        raise ShieldError(f"{path} does not hold a key of {_LENGTH} bytes. Restore it from your backup.")
-    return secret
-
-
-def _make_key(path: Path) -> None:
-    """Write a new key, durable before it has its name; whoever comes second takes the first one's."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"shield.{secrets.token_hex(4)}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_bytes(_LENGTH).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink(missing_ok=True)
