@@ -85,6 +85,25 @@ ROWS: tuple[Row, ...] = (
     Row("fhir_scopes", "", "Scopes of that client; empty means what the apps declare, and more is refused."),
     Row("fhir_token_url", "", "Token endpoint of the EHR; empty means that its .well-known configuration says."),
     Row("fhir_timeout_seconds", 30.0, "Total time that one answer of the EHR may take.", least=0.1, most=600),
+    Row("mllp_port", 0, "Port for HL7 v2 over MLLP; 0: this installation does not listen.", least=0, most=65535),
+    Row("mllp_host", "127.0.0.1", "Address of that port; loopback unless you say otherwise.", needed=True),
+    Row("mllp_tls_cert_file", "", "Certificate (PEM) of that port; empty: no TLS."),
+    Row("mllp_tls_key_file", "", "File with the key of that certificate (mode 600)."),
+    Row("mllp_tls_client_ca_file", "", "Authority (PEM) whose certificates senders must show; empty: they need none."),
+    Row("mllp_charset", "UNICODE UTF-8", "What a message means whose MSH-18 is empty (HL7 table 0211).", needed=True),
+    Row(
+        "mllp_systems", "", "FHIR systems of assigning authorities: MRN=https://hospital.example/mrn, VISIT=urn:oid:1.2"
+    ),
+    Row("mllp_connections", 64, "How many senders may be connected at a time.", least=1, most=10_000),
+    Row("mllp_max_mb", 16.0, "The longest message that is taken, in MiB.", least=0.01, most=16),
+    Row("mllp_block_seconds", 30.0, "Time for a whole message once it has begun.", least=0.1, most=3600),
+    Row(
+        "hl7v2_keep_days",
+        90.0,
+        "How long messages that are done, and what was made of them, are kept.",
+        least=1,
+        most=3650,
+    ),
     Row(
         "small_cell",
         11,

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "chat": "Conversations with patients: list, show, reply.",
     "demo": "Run the whole journey on a synthetic health system.",
     "downtime": "What is away, and drills of the fallback: drill, status, end.",
+    "hl7v2": "HL7 v2: parse files, send over MLLP, see what came.",
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",

@@ -25,11 +25,13 @@ from careplane.records.app import App
 from careplane.records.run import Event, Permit, Reason
 from careplane.server.ehr import open_fhir
 from careplane.server.entitling import entitle, find_app, read_apps, region_of
+from careplane.server.hl7v2_context import layered, messages_of
 from careplane.server.models import gateway_file, model_region, open_models
 from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
+from careplane.store.hl7v2_inbox import Hl7v2Inbox
 from careplane.workflow.outages import Outages
 
 Clock = Callable[[], datetime]
@@ -62,6 +64,7 @@ class Platform:
     gateway: Gateway
     plane: DataPlane
     fhir: FhirConnector
+    hl7v2: Hl7v2Inbox | None
     runtime: workflow.Runtime
     clock: Clock
     synthetic: bool
@@ -83,6 +86,8 @@ class Platform:
         """Give files and connections back."""
         self.plane.standing.close()
         self.parts.close()
+        if self.hl7v2 is not None:
+            self.hl7v2.close()
         self.store.close()
 
 
@@ -114,7 +119,8 @@ def open_platform(
     standing.start()
     opened = open_parts(file, store, ledger, standing, settings)
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
-    connector = fhir or open_fhir(settings, apps.values())
+    messages = messages_of(settings)
+    connector = layered(fhir or open_fhir(settings, apps.values()), messages)
     gates = (partial(_training_gate, store),)
     runtime = workflow.Runtime(
         apps=partial(find_app, apps),
@@ -140,6 +146,7 @@ def open_platform(
         gateway=gateway,
         plane=DataPlane(gateway, standing, ledger, clock, settings.secret("metrics_token")),
         fhir=connector,
+        hl7v2=messages,
         runtime=runtime,
         clock=clock,
         synthetic=synthetic,

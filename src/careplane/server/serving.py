@@ -10,6 +10,7 @@ from careplane.console import create_account, find_accounts, one_time_link
 from careplane.records.people import Role
 from careplane.server.asgi import asgi_app
 from careplane.server.binding import bind
+from careplane.server.mllp import listening
 from careplane.server.platform import Platform
 from careplane.server.schedules import open_schedules
 from careplane.workflow.durable import Durable
@@ -46,7 +47,8 @@ def serve(platform: Platform, echo: Callable[[str], None]) -> None:
             access_log=False,
             server_header=False,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        with listening(platform, durable, echo):
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         durable.stop()
         platform.close()

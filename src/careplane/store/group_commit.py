@@ -2,7 +2,8 @@
 
 There is no timer, so a lone caller waits for one sync and many callers share it. A piece of work is a function of the
 connection; it runs in a savepoint of its own, so that one which fails takes nothing of the others with it. Work is
-answered only after the commit is on disk (WAL, ``synchronous=FULL``).
+answered only after the commit is on disk (WAL, ``synchronous=FULL``). Callers are of an event loop, by the thousand a
+second; :class:`careplane.store.grouping.GroupedWrites` does the like for threads and the operational database.
 """
 
 import asyncio

@@ -7,9 +7,18 @@ from datetime import datetime
 import orjson
 
 from careplane.records import JSON
-from careplane.store.hl7v2_inbox import Entry, Hl7v2Inbox
+from careplane.store.hl7v2_inbox import Hl7v2Inbox
 from careplane.store.rows import stamp
 from careplane.store.sealing import Seal
+
+_PUT = (
+    "INSERT INTO resources (kind, id, patient, at, kept_at, sealed) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO"
+)
+_NEW = f"{_PUT} NOTHING"
+_NEWER = (
+    f"{_PUT} UPDATE SET patient = excluded.patient, at = excluded.at, kept_at = excluded.kept_at,"
+    " sealed = excluded.sealed WHERE excluded.at >= resources.at"
+)
 
 
 class Hl7v2Context:
@@ -19,25 +28,23 @@ class Hl7v2Context:
         self._file = inbox.file
         self._seal: Seal = inbox.seal
 
-    async def put(self, entry: Entry, resources: Sequence[tuple[JSON, str]], at: datetime) -> None:
+    async def put(
+        self, resources: Sequence[tuple[JSON, str]], at: datetime, now: datetime, *, only_new: bool = False
+    ) -> None:
         """Keep the resources of a message, each with the patient (``Patient/id``, or empty) it is about.
 
-        ``at`` is when it was true: a message that comes late does not replace what a later one said.
+        ``at`` is when it was true: a message that comes late does not replace what a later one said. With ``only_new``
+        nothing is replaced, and whatever comes later replaces them.
         """
-        rows = [
-            (one["resourceType"], one["id"], patient, stamp(at), self._seal.seal(orjson.dumps(one), _row(one)))
-            for one, patient in resources
-        ]
+        since = "" if only_new else stamp(at)
+        sealed = ((one, patient, self._seal.seal(orjson.dumps(one), _row(one))) for one, patient in resources)
+        rows = [(one["resourceType"], one["id"], patient, since, stamp(now), body) for one, patient, body in sealed]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "INSERT INTO resources (kind, id, patient, at, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, id)"
-                " DO UPDATE SET patient = excluded.patient, at = excluded.at, sealed = excluded.sealed"
-                " WHERE excluded.at >= resources.at",
-                rows,
-            )
+            connection.executemany(_NEW if only_new else _NEWER, rows)
 
-        await self._file.write_async(work)
+        if rows:
+            await self._file.write_async(work)
 
     def read(self, kind: str, ident: str) -> JSON | None:
         """One resource, or ``None``."""
@@ -51,7 +58,7 @@ class Hl7v2Context:
 
     def purge(self, before: datetime) -> int:
         """Delete the resources that nothing was heard of since a time."""
-        sql = "DELETE FROM resources WHERE at < ?"
+        sql = "DELETE FROM resources WHERE kept_at < ?"
         return self._file.write(lambda connection: connection.execute(sql, (stamp(before),)).rowcount)
 
     def _found(self, where: str, values: tuple[str, ...]) -> Iterable[JSON]:

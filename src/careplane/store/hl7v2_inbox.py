@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS messages_turn ON messages (state, try_at, id);
 CREATE INDEX IF NOT EXISTS messages_digest ON messages (digest);
 CREATE TABLE IF NOT EXISTS resources (
-  kind TEXT NOT NULL, id TEXT NOT NULL, patient TEXT NOT NULL, at TEXT NOT NULL, sealed BLOB NOT NULL,
+  kind TEXT NOT NULL, id TEXT NOT NULL, patient TEXT NOT NULL, at TEXT NOT NULL, kept_at TEXT NOT NULL,
+  sealed BLOB NOT NULL,
   PRIMARY KEY (kind, id)
 );
 CREATE INDEX IF NOT EXISTS resources_patient ON resources (kind, patient);

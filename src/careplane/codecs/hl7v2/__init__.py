@@ -1,7 +1,7 @@
 """HL7 v2 in its vertical-bar encoding: messages, files of them, MLLP blocks, acknowledgements. All pure."""
 
 from careplane.codecs.hl7v2.acknowledging import Acknowledgement, Outcome, answers, outcome_of, read_answer
-from careplane.codecs.hl7v2.batch import Piece, split_file
+from careplane.codecs.hl7v2.batch import Piece, split_file, wire
 from careplane.codecs.hl7v2.encoding import Encoding, escape, unescape
 from careplane.codecs.hl7v2.framing import Block, Blocks, block
 from careplane.codecs.hl7v2.message import Message, Note, Part, Segment, as_json
@@ -28,4 +28,5 @@ __all__ = [
     "read_answer",
     "split_file",
     "unescape",
+    "wire",
 ]

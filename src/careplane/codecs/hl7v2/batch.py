@@ -75,3 +75,11 @@ def _envelope(name: bytes, line: bytes, number: int, batched: int) -> int:
             number=1,
         )
     return 0
+
+
+def wire(data: bytes) -> bytes:
+    """A message as it travels: segments end with CR, and no byte-order mark is before it."""
+    body, marked = without_mark(data)
+    text = body if b"\r" in body else body.replace(b"\n", b"\r")
+    text = text.replace(b"\r\n", b"\r").strip(b"\r\n")
+    return (text if marked in (None, "utf-8") else data) + b"\r"

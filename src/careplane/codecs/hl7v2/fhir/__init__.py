@@ -23,7 +23,7 @@ from careplane.codecs.hl7v2.fhir.datatypes import moment
 from careplane.codecs.hl7v2.fhir.documents import documents
 from careplane.codecs.hl7v2.fhir.requests import charges, requests
 from careplane.codecs.hl7v2.fhir.results import reports
-from careplane.codecs.hl7v2.fhir.site import PREFIX, Site, is_known
+from careplane.codecs.hl7v2.fhir.site import PREFIX, Site, facility_of, is_known
 from careplane.codecs.hl7v2.fhir.subjects import (
     STATUSES,
     allergies,
@@ -35,7 +35,7 @@ from careplane.codecs.hl7v2.fhir.subjects import (
     patient,
     patient_reference,
 )
-from careplane.codecs.hl7v2.message import Message
+from careplane.codecs.hl7v2.message import Message, Segment
 from careplane.errors import MessageError
 from careplane.records import JSON
 
@@ -67,7 +67,8 @@ class Mapped:
 
     ``leading`` are those that the message is about; ``mentioned`` those that it names in passing and that must not
     replace what a message of their own said (the Patient of a result). ``focus`` is what happened, ``unit`` the ward,
-    ``attending`` the number of the responsible physician, ``at`` when it happened.
+    ``attending`` the system and number of the responsible physician, ``at`` when it
+    happened.
     """
 
     leading: tuple[JSON, ...]
@@ -76,7 +77,7 @@ class Mapped:
     encounter: str | None
     focus: str | None
     unit: str | None
-    attending: str
+    attending: tuple[str, str] | None
     at: datetime | None
 
 
@@ -113,9 +114,15 @@ def to_fhir(message: Message, site: Site) -> Mapped:
         encounter=visit,
         focus=f"{focus['resourceType']}/{focus['id']}" if focus else visit,
         unit=f"Location/{unit}" if unit and here is not None and here.text(3) else None,
-        attending=here.text(7) if here is not None else "",
+        attending=_attending(here, message, site) if here is not None else None,
         at=at or moment(message.header.text(7), site.zone),
     )
+
+
+def _attending(visit: Segment, message: Message, site: Site) -> tuple[str, str] | None:
+    part = visit.part(7)
+    number = part.text(1)
+    return (site.system(part.whole(9), facility_of(message)), number) if number else None
 
 
 def _distinct(resources: list[JSON]) -> tuple[JSON, ...]:
