@@ -1,12 +1,12 @@
 """``careplane hl7v2 inbox``: what came over MLLP, what became of it, and letting it be worked on again."""
 
+import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from careplane.cli.ledger_folder import home_option, ledger_folder
 from careplane.codecs.hl7v2 import header_of
@@ -15,6 +15,8 @@ from careplane.ledger import open_ledger
 from careplane.server.hl7v2_intake import encoded, read
 from careplane.settings import read_settings
 from careplane.store.hl7v2_inbox import FILE, Entry, Hl7v2Inbox, open_inbox
+
+WIDTH = 80
 
 
 @click.group(invoke_without_command=True)
@@ -70,9 +72,8 @@ def show(outer: str | None, message: int, home: str | None, raw: bool) -> None:
         opened.close()
     ledger = open_ledger(_folder(home or outer) / "ledger")
     ledger.append("hl7v2.shown", at=datetime.now(UTC), facts={"message": message})
-    ledger.close()
     if raw:
-        click.get_binary_stream("stdout").write(bytes_of)
+        sys.stdout.buffer.write(bytes_of)
         return
     content = msgspec.json.decode(parsed) if parsed else bytes_of.decode("latin-1")
     whole = {"entry": entry, "message" if parsed else "unread": content}
@@ -126,14 +127,16 @@ def _declares(raw: bytes) -> bool:
 
 
 def _print(entries: list[Entry]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("No.", "Came (UTC)", "State", "Type", "From", "Control id", "Reason"):
-        table.add_column(heading, overflow="fold")
+    """Two lines at most for each: what it is, and why it was not taken."""
+    click.echo(f"{'No.':>6}  {'Came (UTC)':<19}  {'State':<8}  {'Type':<8}  Control id, sender")
     for one in entries:
         came = one.received_at[:19].replace("T", " ")
+        whose = ", ".join(filter(None, (one.control, one.sender)))
         times = f" ({one.deliveries} times)" if one.deliveries > 1 else ""
-        table.add_row(str(one.id), came, one.state + times, one.kind, one.sender, one.control, one.reason)
-    Console(width=80, highlight=False, markup=False).print(table)
+        line = f"{one.id:>6}  {came}  {one.state:<8}  {one.kind:<8}  {whose}{times}"
+        click.echo(line if len(line) <= WIDTH else f"{line[: WIDTH - 3]}...")
+        if one.reason:
+            click.echo(textwrap.fill(one.reason, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8))
 
 
 def _folder(home: str | None) -> Path:

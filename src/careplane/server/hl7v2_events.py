@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from careplane.codecs.fhir import patient_of
-from careplane.codecs.hl7v2 import parse
+from careplane.codecs.hl7v2 import parse, told
 from careplane.codecs.hl7v2.fhir import Mapped, Site, is_known, to_fhir
 from careplane.connectors import FhirReader
 from careplane.errors import CareplaneError, InputError, MessageError, StoreError, UpstreamError
@@ -100,6 +100,8 @@ class MessageWorker:
         elif isinstance(error, UpstreamError | StoreError):
             log.warning("message %d waits: %s", entry.id, error)
             await means.inbox.again(entry, means.clock(), str(error))
+        elif isinstance(error, MessageError):
+            await means.inbox.finish(entry, "failed", told(error))
         elif isinstance(error, CareplaneError):
             await means.inbox.finish(entry, "failed", str(error))
         elif isinstance(error, Exception):

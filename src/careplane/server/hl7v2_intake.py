@@ -17,6 +17,7 @@ from careplane.codecs.hl7v2 import (
     header_of,
     outcome_of,
     parse,
+    told,
 )
 from careplane.codecs.hl7v2.charsets import DEFAULT
 from careplane.codecs.hl7v2.fhir import check_subject
@@ -86,7 +87,7 @@ class Intake:
             kind = "^".join(filter(None, (header.text(9, 1), header.text(9, 2))))[:40]
             sender, control = f"{header.text(3)}|{header.text(4)}"[:200], header.text(10)[:200]
         if block.whole:
-            arrival = Arrival(block.data, b"", kind, sender, control, peer, at, reason=str(error))
+            arrival = Arrival(block.data, b"", kind, sender, control, peer, at, reason=told(error))
             try:
                 await self._inbox.keep(arrival)
             except StoreError:

@@ -1,6 +1,6 @@
 """HL7 v2 in its vertical-bar encoding: messages, files of them, MLLP blocks, acknowledgements. All pure."""
 
-from careplane.codecs.hl7v2.acknowledging import Acknowledgement, Outcome, answers, outcome_of, read_answer
+from careplane.codecs.hl7v2.acknowledging import Acknowledgement, Outcome, answers, outcome_of, read_answer, told
 from careplane.codecs.hl7v2.batch import Piece, split_file, wire
 from careplane.codecs.hl7v2.encoding import Encoding, escape, unescape
 from careplane.codecs.hl7v2.framing import Block, Blocks, block
@@ -27,6 +27,7 @@ __all__ = [
     "parse",
     "read_answer",
     "split_file",
+    "told",
     "unescape",
     "wire",
 ]

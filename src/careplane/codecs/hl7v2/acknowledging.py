@@ -111,10 +111,16 @@ def _answer(
     header: Segment | None, code: str, problems: Sequence[MessageError | Note], at: datetime, ident: str
 ) -> bytes:
     encoding = header.encoding if header else Encoding()
-    version = (header.text(12) if header else "") or "2.5.1"
+    version = _version(header)
     segments = [_header(header, encoding, version, at, ident), _msa(header, encoding, version, code, problems)]
     segments += [_err(problem, encoding, version, code) for problem in problems[:10]]
     return ("\r".join(segments) + "\r").encode(_codec(header), "replace")
+
+
+def _version(header: Segment | None) -> str:
+    """That of the message; our own where it is none that we speak."""
+    told = header.text(12) if header else ""
+    return told if told.startswith("2.") else "2.5.1"
 
 
 def _codec(header: Segment | None) -> str:
@@ -152,7 +158,7 @@ def _msa(
     """MSA-3 was withdrawn in version 2.7; many senders show nothing else."""
     fields = ["MSA", code, _raw(header, 10)]
     if problems and not code.endswith("A") and _number(version) < (2, 7):
-        fields.append(escape(_told(problems[0])[:80], encoding))
+        fields.append(escape(told(problems[0])[:80], encoding))
     return encoding.field.join(fields)
 
 
@@ -165,11 +171,12 @@ def _err(problem: MessageError | Note, encoding: Encoding, version: str, code: s
         old = component.join([*place, encoding.subcomponent.join(coded)])
         return f"ERR{encoding.field}{old}"
     severity = "W" if code.endswith("A") else "E"
-    fields = ["ERR", "", located, component.join(coded), severity, "", "", "", escape(_told(problem)[:250], encoding)]
+    fields = ["ERR", "", located, component.join(coded), severity, "", "", "", escape(told(problem)[:250], encoding)]
     return encoding.field.join(fields)
 
 
-def _told(problem: MessageError | Note) -> str:
+def told(problem: MessageError | Note) -> str:
+    """A problem in one line, with its place: ``line 3, PID-7: …``; it quotes nothing of the message."""
     if isinstance(problem, Note):
         return problem.text
     where = [f"line {problem.line}" if problem.line else "", problem.field or ""]
