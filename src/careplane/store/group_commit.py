@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from careplane.errors import StoreError
+from careplane.errors import CareplaneError, StoreError
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -98,10 +98,13 @@ class GroupCommit:
 
     def _run(self) -> None:
         ended = False
-        while not ended:
-            batch, ended = self._batch()
-            if batch:
-                self._commit(batch)
+        try:
+            while not ended:
+                batch, ended = self._batch()
+                if batch:
+                    self._commit(batch)
+        finally:
+            self._closed = True
 
     def _batch(self) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
         """Wait for work, and take all that is there."""
@@ -125,9 +128,17 @@ class GroupCommit:
             answers = [self._done(work, future) for work, future in batch]
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                self._writer.execute("ROLLBACK")
             answers = [(future, None, self._failure(error)) for _, future in batch]
+        finally:
+            if self._writer.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+            # a fault of ours ends this thread; who waits must not wait for ever
+            told = {future for future, _, _ in answers}
+            answers += [(future, None, self._ended()) for _, future in batch if future not in told]
+            self._answer(answers)
+
+    def _answer(self, answers: list[tuple[Future[Any], Any, BaseException | None]]) -> None:
         for future, result, failure in answers:
             if failure is None:
                 future.set_result(result)
@@ -141,12 +152,15 @@ class GroupCommit:
             result = work(self._writer)
         except sqlite3.OperationalError:
             raise
-        except Exception as error:  # noqa: BLE001 - it is the caller's, and raised there
+        except (sqlite3.Error, CareplaneError, LookupError, TypeError, ValueError) as error:
             self._writer.execute("ROLLBACK TO one")
             self._writer.execute("RELEASE one")
             return future, None, error
         self._writer.execute("RELEASE one")
         return future, result, None
+
+    def _ended(self) -> StoreError:
+        return StoreError(f"The writer of {self._path.name} has ended; start the process again.")
 
     def _failure(self, error: sqlite3.Error) -> StoreError:
         return StoreError(f"{self._path.name} did not answer: {error}. Free the disk or the lock, and send it again.")
