@@ -18,6 +18,7 @@ from careplane.server.cds import CdsDoor
 from careplane.server.chat import chat_routes
 from careplane.server.events import events_door
 from careplane.server.platform import Platform
+from careplane.server.smart import SmartDoor
 from careplane.server.tending import tend_downtime
 from careplane.server.wiring import console_context
 from careplane.workflow.durable import Durable
@@ -33,6 +34,9 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
 
     hooks = CdsDoor(platform, durable, partial(datetime.now, UTC))
 
+    context = console_context(platform)
+    smart = SmartDoor(platform, context)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         tended = [asyncio.ensure_future(one) for one in (platform.parts.tend(), tend_downtime(platform))]
@@ -40,6 +44,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
         for one in tended:
             one.cancel()
         await hooks.aclose()
+        await smart.aclose()
         await platform.gateway.aclose()
         await platform.fhir.aclose()
 
@@ -51,7 +56,8 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
             Route("/events", events_door(platform, durable), methods=["POST"]),
             *chat_routes(platform),
             *hooks.routes(),
-            Mount("/", console.app(console_context(platform))),
+            *smart.routes(),
+            Mount("/", console.app(context)),
         ],
         lifespan=lifespan,
     )

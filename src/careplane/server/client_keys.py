@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from careplane.codecs.smart_assertion import Algorithm, ClientKey, read_client_key
 from careplane.errors import SettingsError
-from careplane.settings import read_secret_file
+from careplane.settings import read_private_file
 
 _RSA_BITS = 3072
 _FRESH: dict[Algorithm, Callable[[], rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey]] = {
@@ -34,8 +34,7 @@ def client_key(home: Path, alg: Algorithm) -> ClientKey:
     path = key_path(home, alg)
     if not path.exists():
         _make(path, alg)
-    read_secret_file(path, path.name)  # refuses a file that others may read
-    return read_client_key(path.read_bytes(), alg)
+    return read_client_key(read_private_file(path, path.name), alg)
 
 
 def client_keys(home: Path) -> tuple[ClientKey, ...]:

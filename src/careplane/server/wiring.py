@@ -52,5 +52,6 @@ def console_context(platform: Platform) -> ConsoleContext:
         small_cell=int(settings.number("small_cell")),
         session_hours=settings.number("session_hours"),
         host=settings.text("host"),
+        public_url=settings.text("public_url"),
         measures={name: measure.info for name, measure in platform.measures.items()},
     )
