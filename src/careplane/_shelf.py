@@ -10,7 +10,7 @@ shelf       what an item's folder holds
 apps        ``app.yaml`` and its texts, no Python needed  (:mod:`careplane.apps`)
 connectors  ``open(settings) -> connector``               (:mod:`careplane.connectors`)
 measures    ``MEASURE``                                   (:mod:`careplane.measures`)
-estimators  ``estimate(data, plan values) -> Estimate``   (:mod:`careplane.estimators`)
+estimators  ``INFO``, ``estimate(frame, spec) -> Result`` (:mod:`careplane.estimators`)
 providers   ``open(settings) -> Provider``                (:mod:`careplane.providers`)
 ==========  ==============================================================================
 """

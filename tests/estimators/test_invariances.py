@@ -12,7 +12,9 @@ from careplane._shelf import items, load
 from careplane.errors import InputError
 from careplane.estimators import ClusterData, Estimate, Estimator
 
-ESTIMATORS: list[Estimator] = [load("estimators", name).estimate for name in items("estimators")]
+ESTIMATORS: list[Estimator] = [
+    module.of_clusters for name in items("estimators") if hasattr(module := load("estimators", name), "of_clusters")
+]
 
 
 def trial(seed: int) -> ClusterData:

@@ -62,7 +62,7 @@ def _binary(world: World, level: Floats, treated: np.ndarray, code: np.ndarray, 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda w: f"{w.outcome}-icc{w.icc}-effect{w.effect}")
 def test_intervals_cover_the_truth(world: World, name: str) -> None:
     """Coverage within three Monte Carlo standard errors below .95; the mean estimate unbiased within three."""
-    estimate = load("estimators", name).estimate
+    estimate = load("estimators", name).of_clusters
     rng = np.random.default_rng(20260302)
     found = [estimate(simulate(world, rng)) for _ in range(REPLICATES)]
     covered = np.mean([one.ci_low <= world.effect <= one.ci_high for one in found])

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",
+    "estimate": "One estimator on one table: the effect and its interval.",
     "gateway": "Serve the gateway's APIs alone.",
     "serve": "Serve the console and the gateway.",
     "shield": "The PHI shield on texts of your own: scan, roundtrip.",

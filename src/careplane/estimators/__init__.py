@@ -1,7 +1,9 @@
 """The shelf of estimators: pure functions from data to an effect with its uncertainty.
 
-An item is a folder with ``estimate(data: ClusterData) -> Estimate``. No item ships without an outside reference and a
-stated tolerance in its own ``tests/``. Nothing here reads files, the clock or the environment.
+An item is a folder with ``INFO``, which says what it is and which keys it takes, and ``estimate(frame, spec)`` that
+gives a ``Result`` (:mod:`careplane.estimators._spec`). One that a plan with randomised clusters calls has
+``of_clusters(data: ClusterData) -> Estimate`` beside. No item ships without an outside reference and a stated tolerance
+in its own ``tests/``. Nothing here reads files, the clock or the environment.
 """
 
 from collections.abc import Callable
@@ -114,7 +116,7 @@ class Estimate:
 
 
 Estimator = Callable[[ClusterData], Estimate]
-"""What an item's ``estimate`` is.
+"""What an item's ``of_clusters`` is.
 
 Raises:
     InputError: the data do not fit the design.

@@ -142,7 +142,7 @@ def open_platform(
         ledger=ledger,
         apps=apps,
         measures={name: load("measures", name).MEASURE for name in items("measures")},
-        estimators={name: load("estimators", name).estimate for name in items("estimators")},
+        estimators=_of_clusters(),
         gateway=gateway,
         plane=DataPlane(gateway, standing, ledger, clock, settings.secret("metrics_token")),
         fhir=connector,
@@ -152,6 +152,12 @@ def open_platform(
         synthetic=synthetic,
         parts=opened,
     )
+
+
+def _of_clusters() -> dict[str, Estimator]:
+    """The estimators that a plan with randomised clusters may call, by name."""
+    modules = {name: load("estimators", name) for name in items("estimators")}
+    return {name: module.of_clusters for name, module in modules.items() if hasattr(module, "of_clusters")}
 
 
 def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: datetime) -> None:

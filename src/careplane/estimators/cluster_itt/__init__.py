@@ -10,13 +10,36 @@ from scipy.special import stdtr, stdtrit
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import ClusterData, Estimate, covariates
+from careplane.estimators._clusters import CLUSTER_KEYS, answer, cluster_data, example_table
+from careplane.estimators._frame import Frame
+from careplane.estimators._spec import Info, Result, Spec
 from careplane.estimators.cluster_itt.cr2 import Fit, cr2
 
 MIN_CLUSTERS = 6
 METHOD = "OLS, CR2 with Satterthwaite df"
 
 
-def estimate(data: ClusterData) -> Estimate:
+INFO = Info(
+    name="cluster_itt",
+    purpose="Two randomised arms of clusters, at least six of them: the average over units.",
+    keys=CLUSTER_KEYS,
+    source="Pustejovsky & Tipton 2018, J Bus Econ Stat 36:672",
+    example={"estimator": "cluster_itt", "outcome": "hours", "treatment": "arm", "cluster": "clinic", "strata": "size"},
+    made=example_table,
+)
+
+
+def estimate(frame: Frame, spec: Spec) -> Result:
+    """The effect of the arm from a table.
+
+    Raises:
+        InputError, Refused: as :func:`of_clusters`; or a column does not fit.
+    """
+    data, used = cluster_data(frame, spec)
+    return answer(of_clusters(data), used)
+
+
+def of_clusters(data: ClusterData) -> Estimate:
     """The effect of the arm, with its CR2 interval.
 
     Raises:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from careplane.errors import Refused
 from careplane.estimators import ClusterData, Clusters, Estimate, Floats, by_cluster, covariates
+from careplane.estimators._clusters import CLUSTER_KEYS, answer, cluster_data, example_table
+from careplane.estimators._frame import Frame
+from careplane.estimators._spec import Info, Key, Result, Spec
 
 MAX_ALLOCATIONS = 20_000
 Allocations = NDArray[np.float64]
@@ -31,7 +34,27 @@ class Statistics:
     arm: Floats
 
 
-def estimate(data: ClusterData) -> Estimate:
+INFO = Info(
+    name="exact_permutation",
+    purpose="Two randomised arms of few clusters: an exact test, the average over clusters.",
+    keys=(*CLUSTER_KEYS, Key("seed", "integer", "seed of the draw, where there are too many allocations", default=0)),
+    source="Gail et al. 1996, Stat Med 15:1069",
+    example={"estimator": "exact_permutation", "outcome": "hours", "treatment": "arm", "cluster": "clinic"},
+    made=example_table,
+)
+
+
+def estimate(frame: Frame, spec: Spec) -> Result:
+    """The adjusted difference of cluster means from a table.
+
+    Raises:
+        InputError, Refused: as :func:`of_clusters`; or a column does not fit.
+    """
+    data, used = cluster_data(frame, spec, spec["seed"])
+    return answer(of_clusters(data), used)
+
+
+def of_clusters(data: ClusterData) -> Estimate:
     """The adjusted difference of cluster means, its exact p-value and interval.
 
     Raises:

@@ -10,7 +10,7 @@ import pytest
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import ClusterData, covariates
-from careplane.estimators.cluster_itt import estimate
+from careplane.estimators.cluster_itt import of_clusters
 from careplane.estimators.cluster_itt.cr2 import cr2
 
 EVIDENCE = Path(__file__).resolve().parents[6] / "shared" / "data" / "evidence"
@@ -55,7 +55,7 @@ def test_agrees_with_diff_diff_to_eight_digits() -> None:
     x = np.column_stack([data.treated.astype(float), covariates(data.strata, data.baseline)])
     beta = np.linalg.solve(x.T @ x, x.T @ data.y)
     vcov, df = compute_robust_vcov(x, data.y - x @ beta, cluster_ids=data.cluster, vcov_type="hc2_bm", return_dof=True)
-    ours = estimate(data)
+    ours = of_clusters(data)
     assert ours.se == pytest.approx(np.sqrt(vcov[0, 0]), rel=1e-8)
     assert ours.df == pytest.approx(df[0], rel=1e-8)
 
@@ -66,7 +66,7 @@ def test_equals_welch_t_test_when_each_row_is_a_cluster() -> None:
     treated = np.r_[np.zeros(9, int), np.ones(5, int)]
     y = treated + rng.normal(size=14)
     flat = np.zeros(14)
-    ours = estimate(ClusterData(y, np.arange(14), treated, flat, flat.astype(int)))
+    ours = of_clusters(ClusterData(y, np.arange(14), treated, flat, flat.astype(int)))
     a, b = y[9:], y[:9]
     assert ours.estimate == pytest.approx(a.mean() - b.mean(), rel=1e-10)
     assert ours.se == pytest.approx(np.sqrt(a.var(ddof=1) / 5 + b.var(ddof=1) / 9), rel=1e-10)
@@ -77,13 +77,13 @@ def test_equals_welch_t_test_when_each_row_is_a_cluster() -> None:
 def test_few_clusters_are_refused_with_the_way_out() -> None:
     data = trial(clusters=4)
     with pytest.raises(Refused, match="exact_permutation"):
-        estimate(data)
+        of_clusters(data)
 
 
 def test_an_arm_that_is_a_stratum_is_refused() -> None:
     data = trial()
     with pytest.raises(InputError, match="strata"):
-        estimate(ClusterData(data.y, data.cluster, data.treated, data.baseline, data.treated))
+        of_clusters(ClusterData(data.y, data.cluster, data.treated, data.baseline, data.treated))
 
 
 def test_a_million_rows_need_only_small_matrices() -> None:
@@ -92,7 +92,7 @@ def test_a_million_rows_need_only_small_matrices() -> None:
 
     data = trial(clusters=12, size=20_000)
     tracemalloc.start()
-    estimate(data)
+    of_clusters(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60 * data.y.nbytes

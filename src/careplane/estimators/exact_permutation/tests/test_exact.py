@@ -8,7 +8,7 @@ from scipy.stats import permutation_test  # type: ignore[attr-defined]
 
 from careplane.errors import Refused
 from careplane.estimators import ClusterData, by_cluster
-from careplane.estimators.exact_permutation import allocate, estimate
+from careplane.estimators.exact_permutation import allocate, of_clusters
 
 
 def means(values: list[float], treated: list[int], strata: list[int] | None = None, seed: int = 0) -> ClusterData:
@@ -21,7 +21,7 @@ def means(values: list[float], treated: list[int], strata: list[int] | None = No
 def test_p_value_equals_scipy_permutation_test() -> None:
     values = list(np.random.default_rng(3).normal(size=10).round(3))
     treated = [1, 0, 0, 1, 1, 0, 1, 0, 0, 1]
-    ours = estimate(means(values, treated))
+    ours = of_clusters(means(values, treated))
     arms = [np.array([v for v, t in zip(values, treated, strict=True) if t == arm]) for arm in (1, 0)]
     theirs = permutation_test(
         arms, lambda a, b, axis: np.mean(a, axis) - np.mean(b, axis), n_resamples=np.inf, vectorized=True
@@ -54,7 +54,7 @@ def test_interval_holds_exactly_what_the_test_does_not_reject() -> None:
         draws = [abs(2 * shifted[list(a + b)].mean()) for a in halves[0] for b in halves[1]]
         return float(np.mean(np.array(draws) >= observed - 1e-9))
 
-    ours = estimate(means(list(values), list(treated), strata))
+    ours = of_clusters(means(list(values), list(treated), strata))
     assert ours.p_value == pytest.approx(p(0.0))
     for limit, outward in ((ours.ci_low, -1e-6), (ours.ci_high, 1e-6)):
         assert p(limit - outward) > 0.05
@@ -63,11 +63,11 @@ def test_interval_holds_exactly_what_the_test_does_not_reject() -> None:
 
 def test_an_interval_that_cannot_exist_is_refused() -> None:
     with pytest.raises(Refused, match="6 possible allocations"):
-        estimate(means([1.0, 2.0, 3.0, 4.0], [1, 0, 1, 0]))
+        of_clusters(means([1.0, 2.0, 3.0, 4.0], [1, 0, 1, 0]))
 
 
 def test_more_allocations_than_can_be_listed_are_drawn_from_the_seed() -> None:
     rng = np.random.default_rng(5)
     data = means(list(rng.normal(size=24)), [1, 0] * 12, [0] * 24, seed=11)
-    assert estimate(data) == estimate(data)
-    assert "20,001 allocations" in estimate(data).method
+    assert of_clusters(data) == of_clusters(data)
+    assert "20,001 allocations" in of_clusters(data).method
