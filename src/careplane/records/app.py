@@ -130,9 +130,11 @@ class Entitlement(Record, frozen=True):
 
 
 class Output(Record, frozen=True):
-    """The artefact that a signed draft becomes, and the rules its text must meet."""
+    """The artefact that a signed draft becomes, and the rules its text must meet. ``recipient: patient`` says that the
+    patient reads it: it then leaves as a message, with the disclosure that the law wants, by the patient's channel."""
 
     kind: OutputKind
+    recipient: Literal["staff", "patient"] = "staff"
     title: str = ""
     citations: CitationRule = "optional"
     min_words: Annotated[int, Meta(ge=0)] = 10

@@ -1,10 +1,13 @@
 """Messages to patients: what goes out on a channel, what the other side said, and the row that remembers both."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
 
 from careplane.records import Record
 
+Placement = Literal["start", "end"]
 Channel = Literal["portal", "email", "sms", "print"]
 Outcome = Literal["accepted", "refused", "later", "uncertain"]
 MessageState = Literal["signed", "waiting", "sending", "sent", "uncertain", "failed", "cancelled"]
@@ -47,25 +50,31 @@ class Delivery(Record, frozen=True):
 
 
 class Disclosure(Record, frozen=True):
-    """One dated rule that demands (or forbids) something in a message to a patient.
+    """One dated rule of a jurisdiction about AI in messages to patients.
 
-    ``exempt_when`` says in plain words when it does not hold; ``exempts_reviewed`` that a text which a licensed person
-    read and reviewed before it left needs no disclosure. ``verified`` is ``False`` where nobody has compared the row
-    with the official text.
+    A ``disclosure`` puts ``text`` (language to words) at the ``placement`` of a message; a ``prohibition`` puts nothing
+    there. ``exempts_reviewed``: a text that a licensed person read and reviewed needs no disclosure. ``verified`` says
+    that the row was compared with its source; ``note`` what was and what was not. ``until`` is the day it ends.
     """
 
-    id: str
-    jurisdiction: str
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9\-]{1,47}$")]
+    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+    kind: Literal["disclosure", "prohibition"]
     name: str
     citation: str
-    effective: str
-    text: str
+    effective: date
     source: str
+    text: dict[str, str] = field(default_factory=dict)
+    placement: Placement = "start"
     exempt_when: str = ""
     exempts_reviewed: bool = False
     verified: bool = False
-    strictness: int = 0
-    repealed: str = ""
+    until: date | None = None
+    note: str = ""
+
+    def holds(self, on: date) -> bool:
+        """Whether it is in force on a day."""
+        return self.effective <= on and (self.until is None or on < self.until)
 
 
 class Attempt(Record, frozen=True):
@@ -79,11 +88,11 @@ class Attempt(Record, frozen=True):
 class Message(Record, frozen=True):
     """A message to a patient, one per signed run, from signature to delivery.
 
-    ``text`` is exactly what leaves on ``channel`` (for e-mail and SMS that is a notice with a link, unless the policy
-    of the site lets the whole text leave there); ``grade`` is the reading grade of what the patient reads in the end.
-    ``rules`` are the ids of the disclosure rules whose text is in it, ``exempt`` those that did not apply and why is in
-    the rule. ``due_at`` is when it may leave; ``reason`` says why it is not sent. ``skipped`` names channels that were
-    passed over, each with its reason.
+    ``whole`` is what the patient reads in the end: disclosure, text, whom to ask. ``text`` is exactly what leaves on
+    ``channel``: the same, or for e-mail and SMS a ``notice`` with a link. ``grade`` is the reading grade of the signed
+    text (``None``: not measured). ``rules`` are the ids of the disclosure rules whose texts are in it, ``exempt`` those
+    that did not apply because of the review. ``due_at`` is when it may leave or is looked at next; ``reason`` says why
+    it is not sent. ``skipped`` names channels that were passed over, each with its reason.
     """
 
     run: str
@@ -96,7 +105,9 @@ class Message(Record, frozen=True):
     channel: Channel | None = None
     to: str = ""
     subject: str = ""
+    whole: str = ""
     text: str = ""
+    notice: bool = False
     language: str = "en"
     grade: float | None = None
     rules: tuple[str, ...] = ()
@@ -106,7 +117,6 @@ class Message(Record, frozen=True):
     reference: str = ""
     delivered: str = ""
     reason: str = ""
-    claimed_at: datetime | None = None
     sent_at: datetime | None = None
     synthetic: bool = False
 

@@ -377,3 +377,45 @@ model_replies = Table(
     Column("expires_at", String, nullable=False, index=True),
     Column("sealed", Text, nullable=False),
 )
+
+# messages to patients
+messages = Table(
+    "messages",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("app", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("due_at", String, nullable=False),
+    Column("reference", String, index=True),
+    _body(),
+    Index("ix_messages_state_due_at", "state", "due_at"),
+)
+contact_choices = Table(
+    "contact_choices",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("choice", String, nullable=False),
+    _body(),
+)
+
+# what an ERP told
+erp_files = Table(
+    "erp_files",
+    metadata,
+    Column("hash", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
+    _body(),
+)
+erp_records = Table(
+    "erp_records",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("on", String, nullable=False),
+    Column("file", String, nullable=False),
+    _body(),
+    Index("ix_erp_records_kind_on", "kind", "on"),
+)

@@ -18,6 +18,7 @@ from careplane.workflow.amend import chart_now, check_reason, take_deed, unwritt
 from careplane.workflow.chart import changes_since, fingerprint, rests_on
 from careplane.workflow.difference import token_distance, unified_diff
 from careplane.workflow.edits import drop_edits
+from careplane.workflow.messaging import queue
 from careplane.workflow.outages import reaching, utc_now
 from careplane.workflow.pending import let_go, owe, pending_write_back
 from careplane.workflow.records import change_run, load_run, replace_run
@@ -292,6 +293,8 @@ def _claim(runtime: Runtime, app: App, run: Run, review: Review) -> Run:
     def also(connection: Connection) -> None:
         if owed:
             owe(connection, run.id, run.app, runtime.outages.clock() if runtime.outages else utc_now())
+        if runtime.patient_text is not None:
+            queue(connection, app, reviewed, review.at)
 
     if not replace_run(runtime.store, reviewed, "draft", also):
         raise Conflict("Somebody else reviewed this draft meanwhile. Reload to see what happened.")

@@ -8,7 +8,7 @@ from careplane.connectors import FhirConnector, FhirReader
 from careplane.ledger import Ledger
 from careplane.records.app import App
 from careplane.records.model import ModelReply, ModelRequest
-from careplane.records.run import Event, Finding, Permit, Reason
+from careplane.records.run import Event, Finding, Permit, Reason, Run
 from careplane.shield.checks import Checked
 from careplane.store import Store
 from careplane.workflow.outages import Outages
@@ -16,6 +16,7 @@ from careplane.workflow.outages import Outages
 Complete = Callable[[ModelRequest], Awaitable[ModelReply]]
 PermitRun = Callable[[App, Event], tuple[Permit, str | None, str | None]]
 MaySign = Callable[[App, str, datetime], Reason]
+PatientText = Callable[[Run, str, str], Awaitable[str]]
 RunChecks = Callable[[Checked], tuple[Finding, ...]]
 
 
@@ -28,6 +29,8 @@ class Runtime:
     ``clock`` gives aware times, ``region`` is where the model runs, ``synthetic`` labels all that is written.
     ``outages`` notes whether the EHR and the models are there; without it nothing is noted and nothing waits.
     ``reads`` stands before ``fhir`` for what a run reads: what an EHR sent along with the very call that started it.
+    ``patient_text`` makes of a signed text (with its run and signer) what the patient reads, disclosure included;
+    without it patients read the text as it was signed, and no message to them is kept.
     """
 
     apps: Callable[[str], App]
@@ -43,3 +46,4 @@ class Runtime:
     synthetic: bool = False
     outages: Outages | None = None
     reads: FhirReader | None = None
+    patient_text: PatientText | None = None

@@ -20,6 +20,7 @@ from careplane.records.app import App
 from careplane.records.run import Amendment, Review, Run
 from careplane.workflow.amend import apply_deed, unwritten_deeds
 from careplane.workflow.chart import changes_since, fingerprint, rests_on, version_of
+from careplane.workflow.messaging import to_patient
 from careplane.workflow.outages import reaching, utc_now
 from careplane.workflow.pending import claim, paid, pending_write_back, pending_write_backs, postpone
 from careplane.workflow.records import change_run, load_run, unwritten_runs
@@ -63,7 +64,8 @@ async def _first(runtime: Runtime, app: App, run: Run, review: Review, text: str
     async with reaching(runtime.outages, "ehr", app.id):
         if review.unchecked:
             await _look_again(runtime, run, text)
-        written = await _create(runtime.fhir, app, run, review, text)
+        read = await _read_by_patient(runtime, app, run, review.by, text)
+        written = await _create(runtime.fhir, app, run, review, read)
         artefact_now = await runtime.fhir.read(written[0])
     landed = {} if artefact_now is None else {written[0]: version_of(artefact_now)}
     runtime.ledger.append(
@@ -79,7 +81,8 @@ async def _first(runtime: Runtime, app: App, run: Run, review: Review, text: str
 
 async def _deed(runtime: Runtime, app: App, run: Run, deed: Amendment) -> Run:
     async with reaching(runtime.outages, "ehr", app.id):
-        written, landed = await apply_deed(runtime.fhir, app, run, deed)
+        read = None if deed.text is None else await _read_by_patient(runtime, app, run, deed.by, deed.text)
+        written, landed = await apply_deed(runtime.fhir, app, run, replace(deed, text=read))
     runtime.ledger.append(
         "run.amendment_written",
         at=deed.at,
@@ -163,6 +166,13 @@ def plain(error: CareplaneError) -> str:
     if isinstance(error, Conflict):
         return "The chart changed; a person has to look before anything is written over it."
     return "The record system did not take it."
+
+
+async def _read_by_patient(runtime: Runtime, app: App, run: Run, signer: str, text: str) -> str:
+    """What the chart shows to a patient has the disclosure in it; other texts stay as they were signed."""
+    if runtime.patient_text is None or not to_patient(app, run):
+        return text
+    return await runtime.patient_text(run, text, signer)
 
 
 async def _create(fhir: FhirConnector, app: App, run: Run, review: Review, text: str) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ REASONS: Final = {
     "30008": "The carrier did not say why the message was not delivered.",
 }
 OPTED_OUT = "21610"
-_AGAIN = frozenset({408, 425, 429})
+_AGAIN = frozenset({408, 425, 429, 503})
 
 
 class _Answer(msgspec.Struct):
@@ -67,9 +67,10 @@ class Twilio:
         return self._path, {"To": to, **self._sender, "Body": text, **self._status}
 
     def delivery(self, status: int, body: bytes) -> Delivery:
-        """What the answer means: 2xx accepted; 408, 425 and 429 later; 5xx uncertain; other 4xx refused.
+        """What the answer means: 2xx accepted; 408, 425, 429 and 503 later; other 5xx uncertain; other 4xx refused.
 
-        A 2xx that is no answer of this interface is uncertain: a proxy may have answered in the provider's place.
+        Credentials that do not hold are ours to mend and not the recipient's, so such a message waits. A 2xx that is no
+        answer of this interface is uncertain: a proxy may have answered in the provider's place.
         """
         try:
             answer = msgspec.json.decode(body, type=_Answer)
@@ -80,7 +81,9 @@ class Twilio:
             if not answer.sid:
                 return Delivery(outcome="uncertain", code=code, reason="The provider's answer could not be read.")
             return Delivery(outcome="accepted", reference=answer.sid, code=code)
-        if status in _AGAIN or status == 503:
+        if status in (401, 403):
+            return Delivery(outcome="later", code=code, reason=REASONS["20003"])
+        if status in _AGAIN:
             return Delivery(outcome="later", code=code, reason="The provider asks for patience.")
         if status >= 500:
             return Delivery(outcome="uncertain", code=code, reason="The provider failed while it had the message.")

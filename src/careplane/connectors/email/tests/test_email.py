@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from careplane.connectors import email
 from careplane.connectors.email.composing import compose
-from careplane.connectors.email.tests.rig import Mailbox, certificate, mail_server
+from careplane.connectors.email.tests.mailbox import Mailbox, certificate, mail_server
 from careplane.errors import InputError
 from careplane.records.message import Delivery, Outgoing
 

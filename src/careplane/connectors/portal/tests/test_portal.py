@@ -1,17 +1,11 @@
-"""The portal: against a real FHIR server, and against endpoints that misbehave."""
+"""The portal against endpoints that misbehave; what it promises on a real FHIR server is in the contract suite."""
 
 import asyncio
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
 
-import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -26,39 +20,6 @@ from careplane.records.message import Delivery, Outgoing
 MESSAGE = Outgoing(
     id="run-1:portal", to="Patient/p1", text="All is well.", subject="A reply", sender="Practitioner/d1", synthetic=True
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base URL of a ``sekmet-fhir`` server of its own."""
-    if find_spec("sekmet") is None:
-        pytest.skip("needs the extra 'sandbox' (sekmet-fhir)")
-    folder = tmp_path_factory.mktemp("portal")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base = f"http://127.0.0.1:{port}/fhir"
-    (folder / "settings.yaml").write_text(f"base_url: {base}\ndata_dir: {folder}\nsimulator: {{enabled: false}}\n")
-    command = [str(Path(sys.executable).with_name("sekmet")), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(
-        [*command, "-c", "settings.yaml"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            _wait(base, process)
-            yield base
-        finally:
-            process.terminate()
-
-
-def _wait(base: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(600):
-        assert process.poll() is None, "the FHIR server ended"
-        try:
-            if httpx.get(f"{base}/metadata", timeout=5).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError("the FHIR server did not come up")
 
 
 @contextmanager
@@ -88,21 +49,6 @@ def send(base: str, message: Outgoing = MESSAGE, times: int = 1) -> list[Deliver
             await sender.aclose()
 
     return asyncio.run(all_of_them())
-
-
-def test_a_message_is_in_the_portal_once_however_often_it_is_sent(server: str) -> None:
-    httpx.put(f"{server}/Patient/p1", json={"resourceType": "Patient", "id": "p1"}).raise_for_status()
-    httpx.put(f"{server}/Practitioner/d1", json={"resourceType": "Practitioner", "id": "d1"}).raise_for_status()
-    first, second = send(server, times=2)
-    assert first.outcome == second.outcome == "accepted"
-    assert first.reference == second.reference
-    held = httpx.get(f"{server}/{first.reference}").json()
-    assert held["payload"] == [{"contentString": "All is well."}]
-    assert held["recipient"] == [{"reference": "Patient/p1"}]
-    assert held["sender"] == {"reference": "Practitioner/d1"}
-    assert {label["code"] for label in held["meta"]["security"]} == {"AIAST", "HTEST"}
-    found = httpx.get(f"{server}/Communication", params={"identifier": "urn:careplane:message|run-1:portal"}).json()
-    assert len(found["entry"]) == 1
 
 
 @pytest.mark.parametrize(

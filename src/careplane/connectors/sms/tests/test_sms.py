@@ -3,37 +3,19 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from careplane.connectors import sms
+from careplane.connectors.sms.tests.rig import NUMBER, serving
 from careplane.connectors.sms.twilio import Twilio
 from careplane.errors import InputError, Refused
 from careplane.records.message import Delivery, Outgoing
 from careplane.sandbox.sms_provider import SmsProvider
-
-NUMBER = "+16025550123"
-
-
-@contextmanager
-def serving(app: Starlette) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
 
 
 def settings(url: str, provider: SmsProvider, **more: str) -> dict[str, str]:
@@ -113,11 +95,11 @@ def test_a_busy_provider_is_asked_once_more_and_then_left_for_later() -> None:
     assert (delivery.outcome, delivery.code, provider.calls) == ("later", "20429", 2)
 
 
-def test_wrong_credentials_are_a_refusal_that_says_so() -> None:
+def test_a_message_waits_while_our_credentials_are_wrong() -> None:
     provider = SmsProvider()
     with serving(provider.app()) as url:
         (delivery,) = send(settings(url, provider) | {"secret": "another"}, message())
-    assert (delivery.outcome, delivery.code) == ("refused", "20003")
+    assert (delivery.outcome, delivery.code) == ("later", "20003")
     assert "credentials" in delivery.reason
 
 

@@ -62,15 +62,19 @@ def repetition(checked: Checked) -> Sequence[Finding]:
 def reading_grade(checked: Checked) -> Sequence[Finding]:
     """Harder to read than the app allows (English only; the formula does not hold for other languages)."""
     limit = checked.output.max_reading_grade
-    prose = uncited(checked.text)
-    words = [word.lower() for word in _WORD.findall(prose)]
-    if limit is None or len(words) < 20 or sum(word in _SPANISH for word in words) > 0.08 * len(words):
-        return ()
-    grade = flesch_kincaid_grade(words, max(1, len(checked.sentences)))
-    if grade <= limit:
+    grade = grade_of(checked.text, len(checked.sentences)) if limit is not None else None
+    if limit is None or grade is None or grade <= limit:
         return ()
     text = f"The draft reads at grade {grade:.1f}; the app asks for grade {limit:g} or easier."
     return (Finding(check="reading_grade", severity="caution", text=text),)
+
+
+def grade_of(text: str, sentence_count: int) -> float | None:
+    """The US school grade of an English text without its citations; ``None`` for one under 20 words or in Spanish."""
+    words = [word.lower() for word in _WORD.findall(uncited(text))]
+    if len(words) < 20 or sum(word in _SPANISH for word in words) > 0.08 * len(words):
+        return None
+    return flesch_kincaid_grade(words, max(1, sentence_count))
 
 
 def flesch_kincaid_grade(words: Sequence[str], sentence_count: int) -> float:
