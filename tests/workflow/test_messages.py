@@ -9,12 +9,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from careplane.connectors.email.tests.mailbox import Mailbox, mail_server
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
 from careplane import _shelf
 from careplane.connectors import MessageSender
+from careplane.connectors.email.tests.mailbox import Mailbox, mail_server
 from careplane.connectors.portal import PortalSender
 from careplane.errors import Conflict, NotFound, UpstreamError
 from careplane.governance import PROTECTIVE, read_disclosure_rules
