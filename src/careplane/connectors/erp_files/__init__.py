@@ -1,28 +1,47 @@
-"""Costs from an ERP export: ``costs.csv`` in a folder.
+"""An ERP export: CSV files in a folder, where an SFTP server or a job of the ERP drops them.
 
-``open({"path": "<folder>"})``. The header is exactly
-``line_id,posted_on,cost_centre,vendor,category,item,description,amount_usd``; dates are ``YYYY-MM-DD``, amounts are USD
-with a dot. The whole file is good or nothing of it is taken.
+``open({"path": "<folder>"})``; ``timezone`` (IANA, default ``UTC``) is that of times without an offset, and
+``settle_seconds`` (default 10) how long a file must have been left alone before it is taken as whole; a file with
+``<name>.csv.done`` beside it is whole at once. Which files are read, and their columns:
+:mod:`careplane.connectors.erp_files.tables`. The whole file is good or nothing of it is taken.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from careplane.connectors.erp_files.reader import CsvCosts
+from careplane.connectors._http import only_known
+from careplane.connectors.erp_files.folder import ErpFolder
 from careplane.errors import InputError
 
-__all__ = ["CAPABILITIES", "CsvCosts", "open"]
+__all__ = ["CAPABILITIES", "ErpFolder", "open"]
 
-CAPABILITIES = frozenset({"cost_lines"})
+CAPABILITIES: frozenset[str] = frozenset({"cost_lines", "erp_batches"})
+
+_SETTINGS = ("path", "settle_seconds", "timezone")
 
 
-def open(settings: Mapping[str, str]) -> CsvCosts:  # noqa: A001 - the name that the shelf fixes
+def open(settings: Mapping[str, str]) -> ErpFolder:  # noqa: A001 - the name that the shelf fixes
     """The reader for a folder.
 
     Raises:
-        InputError: a setting other than ``path``, or none.
+        InputError: an unknown setting, no folder, or a zone or time that is none.
     """
-    unknown = sorted(set(settings) - {"path"})
-    if unknown or not settings.get("path"):
-        raise InputError("takes exactly one setting: path", field=unknown[0] if unknown else "path")
-    return CsvCosts(Path(settings["path"]) / "costs.csv")
+    only_known(settings, _SETTINGS)
+    if not settings.get("path"):
+        raise InputError("is needed", field="path")
+    try:
+        zone = ZoneInfo(settings.get("timezone", "UTC"))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError("is not an IANA time zone, such as America/Chicago", field="timezone") from error
+    return ErpFolder(Path(settings["path"]), zone, _settle(settings.get("settle_seconds", "10")))
+
+
+def _settle(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError as error:
+        raise InputError("must be a number of seconds", field="settle_seconds") from error
+    if not 0 <= seconds <= 3600:
+        raise InputError("must be from 0 to 3600 seconds", field="settle_seconds")
+    return seconds

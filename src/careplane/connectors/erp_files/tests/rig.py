@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from careplane.connectors.erp_files import CsvCosts
+from careplane.connectors.erp_files import ErpFolder
 
 REQUIRED = ("path",)
 SECRETS = ()
@@ -23,7 +23,8 @@ class Export:
 def peer(folder: Path) -> Iterator[Export]:
     rows = [f"L{n},2026-01-31,CC-1,Acme,licence,portal_reply,Seats,{n}.50" for n in range(1, 4)]
     (folder / "costs.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
-    yield Export({"path": str(folder)})
+    (folder / "invoices.csv").write_text("invoice,vendor,posted_on,amount\nI1,Acme,2026-02-01,10\n", encoding="utf-8")
+    yield Export({"path": str(folder), "settle_seconds": "0"})
 
 
 def spoiled(folder: Path) -> dict[str, str]:
@@ -33,5 +34,16 @@ def spoiled(folder: Path) -> dict[str, str]:
     return {"path": str(folder)}
 
 
-async def call(connector: CsvCosts, words: str) -> object:
+async def call(connector: ErpFolder, words: str) -> object:
     return connector.read_costs()
+
+
+async def every_file_is_a_batch(connector: ErpFolder, _export: Export) -> None:
+    batches = [connector.read(file) for file in connector.ready()]
+    assert [batch.name for batch in batches] == ["costs.csv", "invoices.csv"]
+    assert len({batch.hash for batch in batches}) == 2
+    assert [event.on for event in batches[1].events] == ["invoice.posted"]
+    assert [connector.read(file) for file in connector.ready()] == batches
+
+
+BEHAVIOURS = {"erp_batches": (every_file_is_a_batch,)}
