@@ -19,7 +19,12 @@ from careplane.records.portfolio import RegisterItem
 from careplane.settings import Settings, read_settings
 from careplane.store import open_store
 
-WIRED = {"try": ("app_try", "command"), "register": ("app_stage", "register"), "move": ("app_stage", "move")}
+WIRED = {
+    "try": ("app_try", "command"),
+    "simulate": ("app_simulate", "command"),
+    "register": ("app_stage", "register"),
+    "move": ("app_stage", "move"),
+}
 """Commands that wire the whole platform: module and name of each."""
 
 
@@ -39,7 +44,7 @@ class AppGroup(click.Group):
 
 @click.group(cls=AppGroup)
 def command() -> None:
-    """The apps: new, check, list, show, try, register, move, schema.
+    """The apps: new, check, list, show, try, simulate, register, move, schema.
 
     \b
     Example:
