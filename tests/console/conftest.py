@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.applications import Starlette
 
 from careplane import change, console, workflow
@@ -21,6 +23,17 @@ from careplane.records.people import Role
 from careplane.records.run import ReviewAction, Run
 from careplane.shield.checks import run_checks
 from careplane.store import open_store
+from careplane.workflow.outages import Outages
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def _seeding() -> ModuleType:
@@ -72,9 +85,10 @@ def served(
 
 
 def _context(home: Path) -> console.ConsoleContext:
+    fresh = not (home / "careplane.db").exists()
     store = open_store(f"sqlite:///{home / 'careplane.db'}")
     ledger = open_ledger(home / "ledger")
-    apps = seeding.seed(store, ledger)
+    apps = seeding.seed(store, ledger) if fresh else seeding.read_apps()
     runtime = workflow.Runtime(
         apps=apps.__getitem__,
         store=store,
@@ -86,6 +100,7 @@ def _context(home: Path) -> console.ConsoleContext:
         checks=run_checks,
         clock=lambda: seeding.NOW,
         synthetic=True,
+        outages=Outages(store, ledger),
     )
 
     async def review(
@@ -130,3 +145,41 @@ def _context(home: Path) -> console.ConsoleContext:
 
 async def _no_model(request: ModelRequest) -> ModelReply:
     raise AssertionError(f"a console page called the model: {request.id}")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium: Browser, served) -> Iterator[BrowserContext]:  # type: ignore[no-untyped-def]
+    """A browser at the size of a ward PC, signed in by its one-time link; trouble in its console fails the test."""
+    store, now = served.context.store, datetime.now(UTC)
+    console.create_account(store, "lee", "Lee Park", get_args(Role), now, "Practitioner/p001")
+    context = chromium.new_context(viewport={"width": 1366, "height": 768}, base_url=served.address)
+    page = context.new_page()
+    page.goto(console.one_time_link(store, "lee", now))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_title("Portfolio today · Careplane")
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext) -> Iterator[Page]:
+    opened = signed_in.new_page()
+    trouble: list[str] = []
+    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    yield opened
+    opened.close()
+    # a page that says why not is no trouble, and neither is a network that a test cuts off
+    expected = ("the server responded with a status of 40", "ERR_INTERNET_DISCONNECTED")
+    assert not [text for text in trouble if not any(part in text for part in expected)]

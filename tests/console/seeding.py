@@ -43,9 +43,14 @@ SENTENCES = (
 )
 
 
+def read_apps() -> dict[str, App]:
+    """The apps that the console should know."""
+    return {name: read_app(folder("apps", name)) for name in ("portal_reply", "previsit_summary", "bed_huddle")}
+
+
 def seed(store: Store, ledger: Ledger) -> Mapping[str, App]:
     """Fill a store and a ledger; returns the apps that the console should know."""
-    apps = {name: read_app(folder("apps", name)) for name in ("portal_reply", "previsit_summary", "bed_huddle")}
+    apps = read_apps()
     alignment.import_goals(store, GOALS)
     stages: dict[str, Stage] = {"portal_reply": "pilot", "previsit_summary": "shadow", "bed_huddle": "intake"}
     for name, stage in stages.items():

@@ -1,29 +1,13 @@
 """A real browser on the console: signs in by link, walks the pages, reviews by keyboard, light and dark."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import get_args
-
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from careplane import console
-from careplane.records.people import Role
 from careplane.records.run import Finding
 from careplane.workflow import load_run
 from careplane.workflow.records import replace_run
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WALK = (
     "/",
     "/portfolio",
@@ -41,42 +25,6 @@ WALK = (
     "/data",
 )
 pytestmark = [pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def signed_in(chromium: Browser, served) -> Iterator[BrowserContext]:  # type: ignore[no-untyped-def]
-    """A browser at the size of a ward PC, signed in by its one-time link; trouble in its console fails the test."""
-    store, now = served.context.store, datetime.now(UTC)
-    console.create_account(store, "lee", "Lee Park", get_args(Role), now, "Practitioner/p001")
-    context = chromium.new_context(viewport={"width": 1366, "height": 768}, base_url=served.address)
-    page = context.new_page()
-    page.goto(console.one_time_link(store, "lee", now))
-    page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_title("Portfolio today · Careplane")
-    page.close()
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(signed_in: BrowserContext) -> Iterator[Page]:
-    opened = signed_in.new_page()
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    yield opened
-    opened.close()
-    assert not trouble
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
