@@ -151,6 +151,7 @@ async def _no_model(request: ModelRequest) -> ModelReply:
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("Debian's chromium is not installed (apt-get install chromium)")
+    expect.set_options(timeout=15_000)  # a busy machine is no failure
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser

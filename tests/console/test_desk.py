@@ -212,6 +212,7 @@ def test_a_killed_server_loses_nothing_that_was_typed(chromium: Browser, tmp_pat
         console.create_account(store, "lee", "Lee Park", get_args(Role), now, WHO)
         page.goto(console.one_time_link(store, "lee", now))
         page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_title("Portfolio today · Careplane")
         page.goto("/review/run-000")
         page.keyboard.press("e")
         page.keyboard.press("Control+End")
