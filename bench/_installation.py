@@ -30,6 +30,7 @@ from careplane.workflow import inbox, leases
 FOLDER = Path(__file__).parent
 APP = "portal_reply"
 REVIEWER = "Practitioner/p001"
+STARTED_WITHIN = 400.0
 STARTS = 6
 """On a busy machine a start takes longer than it is given."""
 
@@ -85,6 +86,7 @@ class Installation:
     outside: str
     ports: list[int]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ended: int = 0
 
     def start(self, name: str) -> None:
         """Start ``door-N`` (a server, which works too) or ``signer``."""
@@ -95,10 +97,21 @@ class Installation:
         with (self.home / f"{name}.log").open("ab") as file:
             self.running[name] = subprocess.Popen(command, env=self.env, stdout=file, stderr=file)
 
+    def revive(self) -> None:
+        """Start again what ended by itself, as a supervisor does: who starts while the database is away gives up."""
+        for name, process in list(self.running.items()):
+            if process.poll() is not None:
+                self.ended += 1
+                self.start(name)
+
     def wait_for_doors(self) -> None:
         """Until every door answers."""
         for port in self.ports:
-            until(lambda port=port: _healthy(port), 120)  # type: ignore[misc]
+            until(lambda port=port: self._answers(port), STARTED_WITHIN)  # type: ignore[misc]
+
+    def _answers(self, port: int) -> bool:
+        self.revive()
+        return _healthy(port)
 
     def kill(self, name: str) -> str:
         """Kill a process; gives the name of its worker, if it is one."""

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -52,8 +52,8 @@ def main() -> None:
         raise SystemExit("lost or delivered twice: see above")
 
 
-def options() -> argparse.Namespace:
-    """What was asked for."""
+def options(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for, on the command line or in these words."""
     reader = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     reader.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     reader.add_argument("--part", choices=("all", "kills", "rate"), default="all")
@@ -65,7 +65,7 @@ def options() -> argparse.Namespace:
     reader.add_argument("--workers", type=int, default=3)
     reader.add_argument("--model-ms", type=float, default=50.0)
     reader.add_argument("--keep", default="durability", help="name of the file of results; empty: only print them")
-    return reader.parse_args()
+    return reader.parse_args(words)
 
 
 @contextmanager
@@ -105,25 +105,32 @@ def killed(database: str, seed: int, given: argparse.Namespace) -> dict[str, Any
             took: list[float] = []
             for number, fault in enumerate(faults, start=1):
                 goal = events * number // (len(faults) + 1)
-                until(lambda goal=goal: inbox.count_events(made.store)["done"] >= goal, GIVEN_UP_AFTER)  # type: ignore[misc]
+                until(lambda goal=goal: done(made) >= goal, GIVEN_UP_AFTER)  # type: ignore[misc]
                 if fault == "crash" and server is not None:
                     server.crash()
                 else:
                     took += one_kill(made, pick(random, made), far=number % 2 == 0)
             client.join()
-            until(lambda: is_quiet(made, events), GIVEN_UP_AFTER)
+            until(lambda: done(made) >= events and is_quiet(made, events), GIVEN_UP_AFTER)
             found = told(made, events)
             seconds = time.monotonic() - begun
         verify(home / "ledger")
     return {
         **found,
         "events": events,
+        "ended_by_themselves": made.ended,
         "faults": dict(Counter(faults)),
         "seconds": round(seconds, 1),
         "acknowledged": len(client.waits),
         "takeover_s_max": round(max(took, default=0.0), 1),
         "takeovers_s": [round(one, 1) for one in took],
     }
+
+
+def done(made: Installation) -> int:
+    """How many events are done; looks after processes that ended by themselves."""
+    made.revive()
+    return inbox.count_events(made.store)["done"]
 
 
 def one_kill(made: Installation, name: str, *, far: bool) -> list[float]:

@@ -4,12 +4,13 @@ over; on SQLite and on PostgreSQL."""
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -17,9 +18,11 @@ from types import ModuleType
 import pytest
 from sqlalchemy import update
 
-from careplane.errors import LedgerError
+from careplane.errors import LedgerError, StoreError
+from careplane.governance import PermitRequest
+from careplane.governance import permit as ask
 from careplane.records.app import App
-from careplane.records.run import Event, Permit
+from careplane.records.run import Event, Permit, Reason
 from careplane.store import Store
 from careplane.store.tables import events
 from careplane.workflow import Runtime, find_runs, inbox, leases
@@ -231,3 +234,47 @@ def test_a_run_that_fails_is_put_off_and_then_run(several: Runtime, installation
         durable.stop()
     check_once(several, 1)
     assert all(b"Quill" not in file.read_bytes() for file in home.glob("durable.db*"))
+
+
+def test_a_run_that_is_under_way_in_name_only_is_looked_at_again(
+    runtime: Runtime, installation: ModuleType, home: Path
+) -> None:
+    durable = Durable(runtime, home)
+    durable.start()
+    try:
+        asyncio.run(durable.submit(installation.message_event()))
+        until(lambda: inbox.count_events(runtime.store)["done"] == 1)
+        time.sleep(0.5)
+        with runtime.store.write() as connection:
+            connection.execute(update(events).values(state="received"))
+        with closing(sqlite3.connect(home / "durable.db")) as engine, engine:
+            changed = engine.execute("UPDATE workflow_status SET status = 'PENDING', completed_at = NULL")
+            assert changed.rowcount == 1
+        until(lambda: inbox.count_events(runtime.store)["done"] == 1)
+    finally:
+        durable.stop()
+    check_once(runtime, 1)
+
+
+def test_a_database_that_is_away_is_no_decision(several: Runtime, installation: ModuleType, home: Path) -> None:
+    away = iter([True])
+
+    def permit(app: App, event: Event) -> tuple[Permit, str | None, str | None]:
+        def rule(_request: PermitRequest) -> Reason:
+            raise StoreError("The database did not answer.")
+
+        if next(away, False):
+            request = PermitRequest(app=app, event=event, item=None)
+            return ask(request, (rule,)), None, None
+        return several.permit(app, event)
+
+    durable = Durable(replace(several, permit=permit), home)
+    durable.start()
+    try:
+        asyncio.run(durable.submit(installation.message_event()))
+        until(lambda: inbox.count_events(several.store)["waiting"] == 1)
+        make_due(several)
+        until(lambda: inbox.count_events(several.store)["done"] == 1)
+    finally:
+        durable.stop()
+    check_once(several, 1)

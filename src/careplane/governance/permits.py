@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from careplane.errors import CareplaneError
+from careplane.errors import CareplaneError, StoreError
 from careplane.records import Record
 from careplane.records.app import App
 from careplane.records.portfolio import RegisterItem, Stage
@@ -38,7 +38,11 @@ Check = Callable[[PermitRequest], Reason]
 
 
 def permit(request: PermitRequest, checks: Iterable[Check]) -> Permit:
-    """Ask every check. Allowed only if there is at least one check and none refuses."""
+    """Ask every check. Allowed only if there is at least one check and none refuses.
+
+    Raises:
+        StoreError: the database is away: that is no answer, and the event may be asked again.
+    """
     reasons = tuple(_ask(check, request) for check in checks)
     return Permit(allowed=bool(reasons) and all(reason.allowed for reason in reasons), reasons=reasons)
 
@@ -47,6 +51,8 @@ def _ask(check: Check, request: PermitRequest) -> Reason:
     name = getattr(check, "__name__", type(check).__name__)
     try:
         return check(request)
+    except StoreError:
+        raise
     except (CareplaneError, SQLAlchemyError, ArithmeticError, LookupError, OSError, TypeError, ValueError):
         return _no(name, f"The rule '{name}' could not answer.", "Ask the platform engineer; work the manual way.")
 

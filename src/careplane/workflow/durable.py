@@ -15,8 +15,10 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -25,7 +27,7 @@ from pathlib import Path
 from dbos import DBOS
 from sqlalchemy import Connection
 
-from careplane.errors import CareplaneError, Conflict, Superseded
+from careplane.errors import CareplaneError, Conflict, StoreError, Superseded
 from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Event
 from careplane.store.grouping import GroupedWrites
@@ -41,6 +43,8 @@ log = logging.getLogger("careplane.workflow")
 GRACE_SECONDS = 5
 """What a run under way has to end in when its worker is stopped; then another takes it over."""
 FIRE_AGAIN_SECONDS = 5.0
+STRAY_SECONDS = 5.0
+WRITE_TRIES = 20
 MOST_IN_MEMORY = 10_000
 """Events that wait to be enqueued; more of them are found in the inbox when they are due."""
 
@@ -65,7 +69,9 @@ class Durable:
         self._changed = threading.Condition()
         self._fresh: queue.Queue[str | None] = queue.Queue(MOST_IN_MEMORY)
         self._enqueuing = threading.Thread(target=self._enqueue_fresh, name="careplane-enqueue", daemon=True)
-        self._running = 0
+        self._under_way: set[str] = set()
+        self._strays: set[str] = set()
+        self._looked = 0.0
         self._watch = Watch(
             runtime.store, home, self.executor, engine.VERSION, engine.take_over, self._look_after, lease
         )
@@ -126,7 +132,7 @@ class Durable:
         """End: what is under way has some seconds, and what is left is taken over by another worker at once."""
         self._fresh.put(None)
         self._enqueuing.join()
-        engine.shut_down(GRACE_SECONDS if self._running else 0)
+        engine.shut_down(GRACE_SECONDS if self._under_way else 0)
         self._watch.stop()
         self._writes.close()
         _workers.remove(self)
@@ -137,15 +143,24 @@ class Durable:
         Raises nothing, for the engine would keep the text of the error. What could not be recorded is still in the
         inbox, and looked at when it is due.
         """
-        self._running += 1
-        (error,) = await asyncio.gather(self._attempt(key, attempt), return_exceptions=True)
-        self._running -= 1
+        with self._noted():
+            (error,) = await asyncio.gather(self._attempt(key, attempt), return_exceptions=True)
         if isinstance(error, Superseded):
             log.info("a run was left to the worker that took it over")
         elif error is not None:
             log.warning("what came of an event could not be recorded yet (%s)", type(error).__name__)
         with self._changed:
             self._changed.notify_all()
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """What is under way here: more than that is a stray."""
+        ident = engine.current()
+        self._under_way.add(ident)
+        try:
+            yield
+        finally:
+            self._under_way.discard(ident)
 
     async def _attempt(self, key: str, attempt: int) -> None:
         kept = await asyncio.to_thread(inbox.find_event, self.runtime.store, key)
@@ -162,6 +177,14 @@ class Durable:
             await self._write(partial(inbox.settle, key=key))
 
     async def _write(self, write: Callable[[Connection], object]) -> None:
+        """Write; a database that is away for a moment costs patience, and the event is not looked for meanwhile."""
+        for _ in range(WRITE_TRIES - 1):
+            try:
+                await asyncio.to_thread(self._writes.run, write)
+            except StoreError:
+                await asyncio.sleep(1.0)
+            else:
+                return
         await asyncio.to_thread(self._writes.run, write)
 
     def _fenced(self) -> Runtime:
@@ -195,17 +218,31 @@ class Durable:
             elif state in engine.FINAL:
                 self._writes.run(partial(inbox.postpone, kept=one, seconds=0.0, reason="Its worker was interrupted."))
 
+        if time.monotonic() - self._looked >= STRAY_SECONDS:
+            self._resume_strays()
+            self._looked = time.monotonic()
+
+    def _resume_strays(self) -> None:
+        """Start again what the engine takes for under way here and is not, twice in a row: its end could not be
+        recorded, because the engine's database was away just then."""
+        strays = engine.pending(self.executor) - self._under_way
+        for ident in strays & self._strays:
+            log.warning("the end of a run could not be recorded; it is looked at again")
+            engine.resume(ident)
+        self._strays = strays - self._strays
+
     async def fire(self, app: str, at: datetime) -> None:
         """Submit the events of a scheduled time; a repeat after a crash or a failure submits what is missing."""
         schedule = self._schedules.get(app)
-        while schedule is not None:
-            try:
-                await asyncio.to_thread(self._fire, schedule, at)
-            except CareplaneError as error:
-                log.warning("a scheduled start of %s waits: %s", app, _sentence(error))
-                await asyncio.sleep(FIRE_AGAIN_SECONDS)
-            else:
-                return
+        with self._noted():
+            while schedule is not None:
+                try:
+                    await asyncio.to_thread(self._fire, schedule, at)
+                except CareplaneError as error:
+                    log.warning("a scheduled start of %s waits: %s", app, _sentence(error))
+                    await asyncio.sleep(FIRE_AGAIN_SECONDS)
+                else:
+                    return
 
     def _fire(self, schedule: Schedule, at: datetime) -> None:
         units = 0

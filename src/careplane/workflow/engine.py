@@ -69,6 +69,22 @@ def states(ids: Sequence[str]) -> dict[str, str]:
     return {one.workflow_id: str(one.status) for one in found}
 
 
+def pending(executor: str) -> set[str]:
+    """The workflows that an executor has under way, as the engine knows it."""
+    found = DBOS.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
+    return {one.workflow_id for one in found}
+
+
+def resume(ident: str) -> None:
+    """Enqueue again a workflow that is under way in name only: its end could not be recorded."""
+    DBOS.resume_workflow(ident, queue_name=None if ident.startswith("sched-") else QUEUE)
+
+
+def current() -> str:
+    """The id of the workflow that asks."""
+    return str(DBOS.workflow_id)
+
+
 def take_over(executor: str) -> int:
     """Enqueue again what another executor had under way; says how much. Asking twice is harmless."""
     return len(DBOS._recover_pending_workflows([executor]))

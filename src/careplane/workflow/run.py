@@ -152,7 +152,7 @@ async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False,
     """The run with its draft, or failed with a sentence that says why."""
     try:
         return await _draft(runtime, app, run, said)
-    except (LedgerError, Superseded):
+    except (LedgerError, StoreError, Superseded):
         raise
     except CareplaneError as error:
         if isinstance(error, UpstreamLacks) or (waits and isinstance(error, UpstreamAway)):
