@@ -52,7 +52,7 @@ def test_the_list_documents_each() -> None:
     assert [one["name"] for one in told] == sorted(items("estimators"))
     assert all(one["purpose"] and one["source"] and one["keys"] and one["example"] for one in told)
     plain = CliRunner().invoke(command, ["--list"], catch_exceptions=False).stdout
-    assert max(map(len, plain.splitlines())) <= 100
+    assert max(map(len, plain.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

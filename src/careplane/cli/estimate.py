@@ -125,7 +125,9 @@ def _list(as_json: bool) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
         return
     for info in infos.values():
-        click.echo(f"{info.name}\n  {info.purpose}\n  Source: {info.source}")
+        click.echo(info.name)
+        for text in (info.purpose, f"Source: {info.source}"):
+            click.echo(click.wrap_text(text, 78, initial_indent="  ", subsequent_indent="  "))
         for key in info.keys:
             click.echo(_told(key))
         click.echo(f"  Example: careplane estimate --example {info.name}\n")

@@ -11,9 +11,9 @@ from scipy.special import stdtr, stdtrit
 from careplane.errors import InputError, Refused
 from careplane.estimators import ClusterData, Estimate, covariates
 from careplane.estimators._clusters import CLUSTER_KEYS, answer, cluster_data, example_table
+from careplane.estimators._cr2 import Fit, cr2
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import Info, Result, Spec
-from careplane.estimators.cluster_itt.cr2 import Fit, cr2
 
 MIN_CLUSTERS = 6
 METHOD = "OLS, CR2 with Satterthwaite df"

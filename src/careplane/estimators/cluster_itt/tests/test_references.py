@@ -10,8 +10,8 @@ import pytest
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import ClusterData, covariates
+from careplane.estimators._cr2 import cr2
 from careplane.estimators.cluster_itt import of_clusters
-from careplane.estimators.cluster_itt.cr2 import cr2
 
 EVIDENCE = Path(__file__).resolve().parents[6] / "shared" / "data" / "evidence"
 

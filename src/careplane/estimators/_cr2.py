@@ -5,6 +5,7 @@ rank of ``X_g``, so every product with ``A_g`` that the variance needs is a p x 
 nothing of the size of a cluster is ever formed, and a million rows cost one pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,46 @@ def cr2(y: Floats, x: Floats, cluster: Ints, contrast: Floats) -> Fit:
         reach.append(xax @ target)
     variance = float(np.sum(meat))
     return Fit(float(contrast @ beta), float(np.sqrt(variance)), _satterthwaite(own, reach, bread), len(bounds))
+
+
+def cr2_weighted(y: Floats, x: Floats, weight: Floats, cluster: Ints, contrast: Floats) -> Fit:
+    """The same for weighted least squares with an identity working model, as clubSandwich takes it for ``lm``.
+
+    ``(I - H)_g (I - H)_g'`` is ``I`` and a matrix of rank 2p, made of ``X_g`` and ``W_g X_g``; its inverse root needs a
+    decomposition of that rank only.
+    """
+    order = np.argsort(cluster, kind="stable")
+    y, x, weight, cluster = y[order], x[order], weight[order], cluster[order]
+    bounds = np.flatnonzero(np.r_[True, cluster[1:] != cluster[:-1]])
+    scaled = x * weight[:, None]
+    bread = np.linalg.inv(x.T @ scaled)
+    beta = bread @ (scaled.T @ y)
+    inner = bread @ (scaled.T @ scaled) @ bread
+    form = np.block([[inner, -bread], [-bread, np.zeros_like(bread)]])
+    target = bread @ contrast
+    parts: list[tuple[float, float, Floats, Floats]] = []
+    for rows in np.split(np.arange(len(y)), bounds[1:]):
+        root = _inverse_root(np.column_stack([x[rows], scaled[rows]]), form)
+        reach = root(scaled[rows] @ target)
+        score = float(reach @ (y[rows] - x[rows] @ beta))
+        parts.append((score, float(reach @ reach), x[rows].T @ reach, scaled[rows].T @ reach))
+    scores, own = (np.array([part[i] for part in parts]) for i in (0, 1))
+    a, b = (np.array([part[i] for part in parts]) for i in (2, 3))
+    cross = a @ bread @ b.T
+    products = np.diag(own) - cross - cross.T + a @ inner @ a.T
+    df = float(np.trace(products) ** 2 / np.sum(products**2))
+    return Fit(float(contrast @ beta), float(np.sqrt((scores**2).sum())), df, len(bounds))
+
+
+def _inverse_root(u: Floats, form: Floats) -> Callable[[Floats], Floats]:
+    """``(I + U S U')^(-1/2)`` as a function of a vector; directions without information get weight zero."""
+    q, r = np.linalg.qr(u)
+    values, vectors = np.linalg.eigh(r @ form @ r.T)
+    free = 1.0 + values
+    weight = np.full_like(free, -1.0)
+    weight[free > 1e-9] = free[free > 1e-9] ** -0.5 - 1.0
+    basis = q @ vectors
+    return lambda v: v + basis @ (weight * (basis.T @ v))
 
 
 def _adjust(gram: Floats, bread: Floats, score: Floats) -> tuple[Floats, Floats, Floats]:
