@@ -10,6 +10,7 @@ from careplane._shelf import load
 from careplane.connectors.fhir_files import FilesConnector
 from careplane.connectors.fhir_r4 import R4Connector
 from careplane.errors import SettingsError
+from careplane.server.client_keys import client_key
 from careplane.server.ehr import backend_scopes, declared_scopes, open_fhir, published_keys
 from careplane.server.entitling import read_apps
 from careplane.settings import Settings, default_settings
@@ -59,19 +60,26 @@ def test_more_than_the_apps_declare_is_refused_by_name(settings: Settings) -> No
 
 
 def test_the_key_is_published_by_its_public_half_alone(settings: Settings) -> None:
-    (key,) = published_keys(settings)["keys"]
+    key, *own = published_keys(settings)["keys"]
     assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("EC", "P-384", "ES384", "sig")
     assert key["kid"] == KEY.thumbprint()
     assert "d" not in key
     assert str(KEY.as_dict(private=True)["d"]) not in orjson.dumps(published_keys(settings)).decode()
-    assert published_keys(default_settings()) == {"keys": []}
+    assert [one["alg"] for one in own] == ["RS384", "ES384"]
+    assert not any("d" in one for one in own)
+
+
+def test_without_a_file_the_key_of_the_home_signs_and_is_published(settings: Settings) -> None:
+    assert isinstance(open_fhir(settings.replace(fhir_key_file=""), APPS), R4Connector)
+    names = [one["kid"] for one in published_keys(settings.replace(fhir_key_file=""))["keys"]]
+    assert client_key(settings.home, "RS384").kid in names
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"fhir_client_id": ""}, "fhir_client_id"),
-        ({"fhir_key_file": ""}, "fhir_key_file"),
         ({"fhir_base_url": "ftp://ehr"}, "fhir_base_url"),
         ({"fhir_token_url": "http://ehr.example.org/token"}, "fhir_token_url"),
     ],

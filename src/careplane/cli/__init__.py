@@ -17,6 +17,7 @@ from careplane.errors import CareplaneError
 
 COMMANDS: dict[str, str] = {
     "app": "The apps: new, check, list, show, try, schema.",
+    "bulk": "Exports of the EHR: export, load, cancel.",
     "budget": "What apps and sites spent on models: show.",
     "chat": "Conversations with patients: list, show, reply.",
     "demo": "Run the whole journey on a synthetic health system.",

@@ -34,12 +34,11 @@ def command(path: Path, home: str | None, as_json: bool) -> int:
       careplane load exports/2026-03 --home .careplane
     """
     settings = read_settings()
-    with _ended_by_interrupt():
-        report = _load(path, Path(home) if home else settings.home)
+    report = read_into(path, Path(home) if home else settings.home)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
     else:
-        _print(report)
+        print_report(report)
     return 1 if report.quarantined else 0
 
 
@@ -54,6 +53,12 @@ def _ended_by_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def read_into(path: Path, home: Path) -> lake.LoadReport:
+    """Load a path into a home, with progress on a terminal; Ctrl-C ends at once."""
+    with _ended_by_interrupt():
+        return _load(path, home)
+
+
 def _load(path: Path, home: Path) -> lake.LoadReport:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -66,7 +71,8 @@ def _load(path: Path, home: Path) -> lake.LoadReport:
         return lake.load_path(path, home, progress=tell)
 
 
-def _print(report: lake.LoadReport) -> None:
+def print_report(report: lake.LoadReport) -> None:
+    """The counts by type, and the first problems."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("Resource type")
     for heading in ("New", "Already there", "Updated", "Older", "Left out"):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from careplane.codecs.cdshooks import HookCall
+from careplane.codecs.fhir_subscription import Notification
 from careplane.records import JSON
 from careplane.records.message import Delivery, Outgoing
 from careplane.records.money import CostLine
@@ -56,6 +57,35 @@ class FhirBundles(Protocol):
 
     async def transact(self, bundle: JSON) -> JSON:
         """Send a ``transaction`` (whole or not at all) or ``batch`` bundle; the answer has an entry for each entry."""
+
+
+class Subscriptions(Protocol):
+    """Subscriptions at an EHR. ``target`` is ``Subscription/id``."""
+
+    @property
+    def base_url(self) -> str:
+        """The EHR's endpoint."""
+
+    async def subscribe(self, subscription: JSON) -> JSON:
+        """Create one and give it back as the EHR holds it."""
+
+    async def held(self, target: str) -> JSON | None:
+        """One as the EHR holds it; ``None`` when it is gone."""
+
+    async def status(self, target: str) -> Notification | None:
+        """What the EHR says of it now; ``None`` when it cannot say."""
+
+    async def events(self, target: str, since: int, until: int) -> Sequence[Notification] | None:
+        """The events of these numbers; ``None`` when the EHR cannot give all of them."""
+
+    async def end(self, target: str) -> None:
+        """Delete one; one that is gone is ended."""
+
+    async def first_version(self, target: str) -> JSON | None:
+        """A resource as it was created; ``None`` where there is no telling."""
+
+    async def aclose(self) -> None:
+        """Give connections back."""
 
 
 class CostReader(Protocol):

@@ -19,6 +19,8 @@ from careplane.server.chat import chat_routes
 from careplane.server.events import events_door
 from careplane.server.platform import Platform
 from careplane.server.smart import SmartDoor
+from careplane.server.subscribing import open_subscribing
+from careplane.server.subscriptions import subscription_routes
 from careplane.server.tending import tend_downtime
 from careplane.server.wiring import console_context
 from careplane.workflow.durable import Durable
@@ -36,15 +38,20 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
 
     context = console_context(platform)
     smart = SmartDoor(platform, context)
+    subscribing = open_subscribing(platform, durable)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         tended = [asyncio.ensure_future(one) for one in (platform.parts.tend(), tend_downtime(platform))]
+        if subscribing is not None:
+            tended.append(asyncio.ensure_future(subscribing.tend()))
         yield
         for one in tended:
             one.cancel()
         await hooks.aclose()
         await smart.aclose()
+        if subscribing is not None:
+            await subscribing.aclose()
         await platform.gateway.aclose()
         await platform.fhir.aclose()
 
@@ -57,6 +64,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
             *chat_routes(platform),
             *hooks.routes(),
             *smart.routes(),
+            *subscription_routes(platform.store, subscribing.hearing if subscribing else None),
             Mount("/", console.app(context)),
         ],
         lifespan=lifespan,

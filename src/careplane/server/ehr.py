@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from careplane._shelf import load
 from careplane.codecs.smart import Scopes, app_scopes, joined, read_scope, read_scopes
@@ -10,6 +11,7 @@ from careplane.connectors import FhirConnector
 from careplane.errors import InputError, SettingsError
 from careplane.records import JSON
 from careplane.records.app import App
+from careplane.server.client_keys import client_key, client_keys, key_path
 from careplane.settings import Settings, read_private_file
 
 SUBSCRIBING = "system/Subscription.crus"
@@ -30,14 +32,13 @@ def open_fhir(settings: Settings, apps: Iterable[App]) -> FhirConnector:
     return connector
 
 
-def open_item(item: str, options: dict[str, str]) -> FhirConnector:
+def open_item(item: str, options: dict[str, str]) -> Any:
     """An item that speaks to the EHR's endpoint; what is wrong with an option is told of the setting behind it."""
     try:
-        connector: FhirConnector = load("connectors", item).open(options)
+        return load("connectors", item).open(options)
     except InputError as error:
         name = "fhir_key_file" if error.field == "key" else f"fhir_{error.field}"
         raise SettingsError(error.message, field=name) from error
-    return connector
 
 
 def endpoint_options(settings: Settings, scopes: str) -> dict[str, str]:
@@ -79,6 +80,11 @@ def backend_scopes(settings: Settings, apps: Iterable[App]) -> str:
     return given
 
 
+def bulk_scopes(types: Iterable[str]) -> str:
+    """What an export of some types takes; of none named, all."""
+    return " ".join(f"system/{kind}.rs" for kind in types) or "system/*.rs"
+
+
 def declared_scopes(apps: Iterable[App]) -> Scopes:
     """What the manifests of the apps that can run declare: reads, write-back, and keeping Subscriptions."""
     wanted = [scope for app in apps if app.runnable for scope in app_scopes(app.spec, "system")]
@@ -95,30 +101,28 @@ def declared_scopes(apps: Iterable[App]) -> Scopes:
 
 
 def published_keys(settings: Settings) -> JSON:
-    """Our public keys as a JWK set, for ``/.well-known/jwks.json``: empty when no key is set.
+    """Our public keys as a JWK set, for ``/.well-known/jwks.json``: those of the home, and that of ``fhir_key_file``.
 
     Raises:
-        SettingsError: the key file cannot be read, others may read it, or it holds no key that can sign.
+        SettingsError: a key file cannot be read, others may read it, or it holds no key that can sign.
     """
-    if not settings.text("fhir_key_file"):
-        return public_keys([])
-    return public_keys([client_key(settings)])
+    given = [_given_key(settings)] if settings.text("fhir_key_file") else []
+    return public_keys([*given, *client_keys(settings.home)])
 
 
-def client_key(settings: Settings) -> ClientKey:
-    """The key that signs for us.
-
-    Raises:
-        SettingsError: as :func:`published_keys`.
-    """
+def _given_key(settings: Settings) -> ClientKey:
+    """The key of ``fhir_key_file``."""
+    path = settings.text("fhir_key_file")
+    text = read_private_file(Path(path), "fhir_key_file")
     try:
-        return read_client_key(_key_text(settings))
-    except SettingsError:
-        raise
+        return read_client_key(text)
     except InputError as error:
-        raise SettingsError(error.message, file=settings.text("fhir_key_file"), field="fhir_key_file") from error
+        raise SettingsError(error.message, file=path, field="fhir_key_file") from error
 
 
 def _key_text(settings: Settings) -> str:
-    path = settings.text("fhir_key_file")
-    return read_private_file(Path(path), "fhir_key_file") if path else ""
+    """The private key that signs for us: of ``fhir_key_file``, else the one of the home, made when there is none."""
+    if settings.text("fhir_key_file"):
+        return read_private_file(Path(settings.text("fhir_key_file")), "fhir_key_file")
+    client_key(settings.home, "RS384")
+    return read_private_file(key_path(settings.home, "RS384"), "home")

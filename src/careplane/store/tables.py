@@ -359,6 +359,21 @@ integration_checks = Table(
     _body(),
 )
 
+# what the EHR tells us
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("type", String, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("secret", String, nullable=False),
+    Column("topic", String, nullable=False),
+    Column("remote", String, nullable=False),
+    Column("claimed_at", Float, nullable=False),
+    Column("begun", String, nullable=False),
+    Column("since", String, nullable=False),
+    Column("seen", Integer, nullable=False),
+)
+
 # the shield
 shield_maps = Table(
     "shield_maps",

@@ -12,6 +12,7 @@ from careplane.codecs.fhir.elements import (
     reference,
     references,
     select_fields,
+    short_reference,
 )
 from careplane.codecs.fhir.text import text_of
 from careplane.codecs.fhir.types import ID_PATTERN, RESOURCE_TYPES
@@ -30,5 +31,6 @@ __all__ = [
     "reference",
     "references",
     "select_fields",
+    "short_reference",
     "text_of",
 ]

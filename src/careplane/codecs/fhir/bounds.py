@@ -16,6 +16,9 @@ from careplane.records import JSON
 MAX_RESOURCE_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
 
+_KNOWN = RESOURCE_TYPES | {"SubscriptionStatus"}
+"""R4, and the type of R4B and R5 that notifications to R4 systems carry (Subscriptions R5 Backport)."""
+
 _ID = re.compile(ID_PATTERN)
 
 
@@ -46,7 +49,7 @@ def check_resource(value: object) -> JSON:
     if deeper_than(value, MAX_DEPTH):
         raise InputError(f"is nested deeper than {MAX_DEPTH} levels")
     kind = value.get("resourceType")
-    if not isinstance(kind, str) or kind not in RESOURCE_TYPES:
+    if not isinstance(kind, str) or kind not in _KNOWN:
         raise InputError("is not a resource of FHIR R4", field="resourceType")
     ident = value.get("id")
     if ident is not None and not (isinstance(ident, str) and _ID.fullmatch(ident)):

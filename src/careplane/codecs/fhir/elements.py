@@ -49,6 +49,7 @@ _DATE_ELEMENTS = (
     "authored",
 )
 _RELATIVE = re.compile(rf"([A-Z][A-Za-z]+)/({ID_PATTERN})(?:/_history/{ID_PATTERN})?")
+_ANY_LITERAL = re.compile(rf"(?:https?://\S*/)?([A-Z][A-Za-z]+/{ID_PATTERN})(?:/_history/{ID_PATTERN})?")
 _PATIENT = re.compile(rf"(?:^|/)Patient/({ID_PATTERN})(?:/_history/.*)?$")
 
 
@@ -86,6 +87,12 @@ def parse_reference(target: str) -> tuple[str, str] | None:
     """Type and id of a literal relative reference, its version left out; ``None`` for anything else."""
     found = _RELATIVE.fullmatch(target)
     return (found[1], found[2]) if found else None
+
+
+def short_reference(target: str) -> str | None:
+    """``Type/id`` of a literal reference, absolute or versioned; ``None`` for a fragment, a URN or a search."""
+    found = _ANY_LITERAL.fullmatch(target)
+    return found[1] if found else None
 
 
 def references(resource: JSON) -> Iterator[str]:

@@ -4,6 +4,19 @@
 in ``versions/`` and a line here; a test compares both, and the migrated tables with ``store/tables.py``.
 """
 
-REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0009", "0010", "0005", "0007", "0011", "0025", "0008")
+REVISIONS: tuple[str, ...] = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0009",
+    "0010",
+    "0005",
+    "0007",
+    "0011",
+    "0025",
+    "0008",
+    "0006",
+)
 
 HEAD = REVISIONS[-1]
