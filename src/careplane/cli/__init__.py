@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "bulk": "Exports of the EHR: export, load, cancel.",
     "budget": "What apps and sites spent on models: show.",
     "chat": "Conversations with patients: list, show, reply.",
+    "cds": "CDS Hooks: which EHRs may call.",
     "demo": "Run the whole journey on a synthetic health system.",
     "downtime": "What is away, and drills of the fallback: drill, status, end.",
     "hl7v2": "HL7 v2: parse files, send over MLLP, see what came.",
