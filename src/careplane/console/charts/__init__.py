@@ -1,5 +1,6 @@
 """Charts: Altair drawn to SVG offline, each a :class:`Figure` with its sentence and its table."""
 
+from careplane.console.charts.cards import reasons_figure
 from careplane.console.charts.effects import effect_figure
 from careplane.console.charts.figure import Figure
 from careplane.console.charts.forest import forest_figure
@@ -11,6 +12,7 @@ __all__ = [
     "effect_figure",
     "forest_figure",
     "funnel_figure",
+    "reasons_figure",
     "signals_figure",
     "use_figure",
     "xmr_figure",

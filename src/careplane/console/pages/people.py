@@ -5,8 +5,9 @@ from typing import get_args
 from starlette.responses import Response
 
 from careplane.alignment import find_items
-from careplane.change import closed_loop_rate, find_requests, panel, post_request, three_questions, vote
+from careplane.change import card_use, closed_loop_rate, find_requests, panel, post_request, three_questions, vote
 from careplane.change.requests import Kind
+from careplane.console.charts import reasons_figure
 from careplane.console.pages.page import Page
 from careplane.console.pages.training import training_counts
 from careplane.console.visit import Visit
@@ -22,9 +23,12 @@ def people(visit: Visit) -> Response:
         for item in find_items(store, kind="platform_app")
         if item.runnable and item.id in visit.context.apps and item.stage not in ("idea", "retired")
     ]
+    uses = {item.id: use for item in live if (use := card_use(store, item.id)).told}
     return visit.page(
         "people.html",
         items=live,
+        uses=uses,
+        reasons={name: reasons_figure(use.reasons) for name, use in uses.items() if use.reasons},
         training={item.id: training_counts(store, item.id) for item in live},
         panels={item.id: panel(store, item.id) for item in live},
         voices={item.id: three_questions(store, item.id, visit.context.small_cell) for item in live},
