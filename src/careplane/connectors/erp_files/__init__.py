@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from careplane.connectors._drop import settle_seconds
 from careplane.connectors._http import only_known
 from careplane.connectors.erp_files.folder import ErpFolder
 from careplane.errors import InputError
@@ -34,14 +35,4 @@ def open(settings: Mapping[str, str]) -> ErpFolder:  # noqa: A001 - the name tha
         zone = ZoneInfo(settings.get("timezone", "UTC"))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InputError("is not an IANA time zone, such as America/Chicago", field="timezone") from error
-    return ErpFolder(Path(settings["path"]), zone, _settle(settings.get("settle_seconds", "10")))
-
-
-def _settle(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError as error:
-        raise InputError("must be a number of seconds", field="settle_seconds") from error
-    if not 0 <= seconds <= 3600:
-        raise InputError("must be from 0 to 3600 seconds", field="settle_seconds")
-    return seconds
+    return ErpFolder(Path(settings["path"]), zone, settle_seconds(settings.get("settle_seconds", "10")))

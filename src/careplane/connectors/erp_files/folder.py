@@ -1,22 +1,21 @@
 """A folder into which an ERP (or an SFTP server in its name) drops files: which are whole, and what each says."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from datetime import time as clock_time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from careplane.connectors._drop import Drop
 from careplane.connectors.erp_files import focus
 from careplane.connectors.erp_files.sheet import Fault, Sheet, read_sheet, refuse
 from careplane.connectors.erp_files.tables import Table, tables
-from careplane.errors import DataError, NotFound
+from careplane.errors import NotFound
 from careplane.records.erp import ErpBatch, ErpFact, events_in
 from careplane.records.money import CostLine
 
 CLOUD_BILL = "cloud_bill"
-DONE = ".done"
-UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", ".swp")
 
 
 class ErpFolder:
@@ -26,10 +25,8 @@ class ErpFolder:
         self, folder: Path, zone: ZoneInfo, settle_seconds: float = 10.0, now: Callable[[], float] = time.time
     ) -> None:
         """``settle_seconds`` is how long a file must have been left alone; ``now`` gives seconds since 1970."""
-        self._folder = folder
+        self._drop = Drop(folder, (".csv",), settle_seconds, now)
         self._zone = zone
-        self._settle = settle_seconds
-        self._now = now
         self._tables = tables(zone)
 
     def read_costs(self) -> Sequence[CostLine]:
@@ -38,7 +35,7 @@ class ErpFolder:
         Raises:
             DataError: the file is missing, or something in it is wrong; lists ``file:line: field: why``.
         """
-        return self.read(self._folder / "costs.csv").costs
+        return self.read(self._drop.folder / "costs.csv").costs
 
     def ready(self) -> list[Path]:
         """The files that are whole, by name: left alone for a while, or with a ``.done`` file beside them.
@@ -46,7 +43,7 @@ class ErpFolder:
         Raises:
             DataError: there is no such folder.
         """
-        return [file for file, whole in self._files() if whole]
+        return self._drop.ready()
 
     def unfinished(self) -> list[Path]:
         """The files that are not whole yet.
@@ -54,7 +51,7 @@ class ErpFolder:
         Raises:
             DataError: there is no such folder.
         """
-        return [file for file, whole in self._files() if not whole]
+        return self._drop.unfinished()
 
     def read(self, file: Path) -> ErpBatch:
         """One file, whole and good.
@@ -85,27 +82,6 @@ class ErpFolder:
         if file.suffix != ".csv" or not found:
             raise NotFound(f"{file.name} is none of the files that are read: {', '.join(f'{n}*.csv' for n in names)}.")
         return max(found, key=len)
-
-    def _files(self) -> Iterator[tuple[Path, bool]]:
-        if not self._folder.is_dir():
-            raise DataError("there is no such folder", file=self._folder)
-        try:
-            names = sorted(self._folder.iterdir())
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", file=self._folder) from error
-        for file in names:
-            if file.suffix == ".csv" and not file.name.startswith(".") and file.is_file():
-                yield file, self._whole(file)
-            elif file.name.removesuffix(file.suffix).endswith(".csv") and file.suffix in UNFINISHED:
-                yield file, False
-
-    def _whole(self, file: Path) -> bool:
-        if file.with_name(file.name + DONE).exists():
-            return True
-        try:
-            return self._now() - file.stat().st_mtime >= self._settle
-        except OSError:
-            return False
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, clock_time(), tzinfo=self._zone)

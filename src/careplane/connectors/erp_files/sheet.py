@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from careplane.connectors._drop import read_whole
 from careplane.errors import DataError
 
-MOST_BYTES = 64 * 1024 * 1024
 MOST_ROWS = 500_000
 SHOWN = 20
 
@@ -36,27 +36,6 @@ class Sheet(NamedTuple):
     rows: tuple[tuple[int, dict[str, str]], ...]
 
 
-def read_bytes(file: Path) -> bytes:
-    """A file's content, whole and unchanged while it was read.
-
-    Raises:
-        DataError: it is missing, too large, or was written to meanwhile.
-    """
-    try:
-        before = file.stat()
-        if before.st_size > MOST_BYTES:
-            raise DataError(f"is larger than {MOST_BYTES // 1024**2} MB; split it by month", file=file)
-        content = file.read_bytes()
-        after = file.stat()
-    except FileNotFoundError as error:
-        raise DataError("there is no such file", file=file) from error
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", file=file) from error
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(content) != after.st_size:
-        raise DataError("was written to while it was read; it is read again once it is whole", file=file)
-    return content
-
-
 def read_sheet(file: Path, needed: Sequence[str], optional: Sequence[str] = (), *, others: bool = False) -> Sheet:
     """Read a file whose header has the ``needed`` columns, in any order, and perhaps ``optional`` ones.
 
@@ -69,7 +48,7 @@ def read_sheet(file: Path, needed: Sequence[str], optional: Sequence[str] = (), 
     Raises:
         DataError: it is missing, empty, in another encoding, no CSV, or of another shape.
     """
-    content = read_bytes(file)
+    content = read_whole(file)
     reader = csv.reader(io.StringIO(_decoded(content, file), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
