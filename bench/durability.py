@@ -26,6 +26,7 @@ import httpx
 
 from _installation import REVIEWER, Installation, Postgres, installation, is_quiet, pick, until
 from _machine import record
+from _proc import processor_s
 from careplane.ledger import verify
 from careplane.workflow import find_runs, inbox, leases
 
@@ -103,13 +104,15 @@ def killed(database: str, seed: int, given: argparse.Namespace) -> dict[str, Any
             faults = ["kill"] * given.kills + ["crash"] * (given.crashes if server else 0)
             random.shuffle(faults)
             took: list[float] = []
+            names: list[str] = []
             for number, fault in enumerate(faults, start=1):
                 goal = events * number // (len(faults) + 1)
                 until(lambda goal=goal: done(made) >= goal, GIVEN_UP_AFTER)  # type: ignore[misc]
                 if fault == "crash" and server is not None:
                     server.crash()
                 else:
-                    took += one_kill(made, pick(random, made), far=number % 2 == 0)
+                    names.append(pick(random, made))
+                    took += one_kill(made, names[-1], far=len(names) % 2 == 0)
             client.join()
             until(lambda: done(made) >= events and is_quiet(made, events), GIVEN_UP_AFTER)
             found = told(made, events)
@@ -117,6 +120,7 @@ def killed(database: str, seed: int, given: argparse.Namespace) -> dict[str, Any
         verify(home / "ledger")
     return {
         **found,
+        "killed": dict(Counter(name.partition("-")[0] for name in names)),
         "events": events,
         "ended_by_themselves": made.ended,
         "faults": dict(Counter(faults)),
@@ -229,13 +233,16 @@ def rate(database: str, given: argparse.Namespace) -> dict[str, Any]:
         client = Client(made, events, Random(1))
         until(lambda: inbox.count_events(made.store)["done"] >= events // 10, GIVEN_UP_AFTER)
         early, middle = inbox.count_events(made.store)["done"], time.monotonic()
+        used = processor_s(made.running["door-0"].pid)
         client.join()
         until(lambda: inbox.count_events(made.store)["done"] >= events, GIVEN_UP_AFTER)
         ended = time.monotonic()
+        used = processor_s(made.running["door-0"].pid) - used
     waits = sorted(client.waits)
     return {
         "events": events,
         "runs_per_s": round((events - early) / (ended - middle), 1),
+        "cpu_ms_per_run": round(used * 1e3 / (events - early), 1),
         "ack_p50_ms": round(waits[len(waits) // 2] * 1e3, 1),
         "ack_p99_ms": round(waits[len(waits) * 99 // 100] * 1e3, 1),
         "ack_max_ms": round(waits[-1] * 1e3, 1),

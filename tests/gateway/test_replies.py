@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select, update
 
+from careplane.errors import StoreError
 from careplane.gateway.replies import KEPT, KeptReplies, repeatable
 from careplane.ledger import Ledger
 from careplane.records.model import ModelCall, ModelReply, ModelRequest, Usage
@@ -101,15 +102,17 @@ def test_a_repeat_asks_no_model_and_is_on_record(replies: KeptReplies, ledger: L
     assert record.run == "run-1"
 
 
-def test_a_database_that_is_away_costs_a_call_and_no_reply(home: Path, ledger: Ledger, sqlite_store: Store) -> None:
+def test_while_the_database_is_away_no_model_is_asked(home: Path, ledger: Ledger, sqlite_store: Store) -> None:
     replies = KeptReplies(sqlite_store, installation_secret(home), lambda: AT)
     with sqlite_store.write() as connection:
         connection.exec_driver_sql("DROP TABLE model_replies")
 
     async def complete(_request: ModelRequest) -> ModelReply:
-        return REPLY
+        raise AssertionError
 
     async def ask() -> ModelReply:
         return await repeatable(complete, replies, ledger, lambda: AT)(REQUEST)
 
-    assert asyncio.run(ask()) == REPLY
+    with pytest.raises(StoreError):
+        asyncio.run(ask())
+    replies.keep(REQUEST, REPLY)

@@ -53,15 +53,15 @@ class KeptReplies:
         self._pseudonym = hmac.digest(secret, b"careplane model call", hashlib.sha256)
 
     def find(self, request: ModelRequest) -> ModelReply | None:
-        """The reply that this very call got before; ``None`` also when it cannot be read, and then the model is asked
-        again."""
+        """The reply that this very call got before; ``None`` also when it does not open, and then the model is asked
+        again.
+
+        Raises:
+            StoreError: the database did not answer: whether there is one is not known, and nothing is asked.
+        """
         key = self._key(request)
-        try:
-            with self._store.read() as connection:
-                row = connection.execute(select(model_replies).where(model_replies.c.key == key)).first()
-        except (StoreError, SQLAlchemyError) as error:
-            log.warning("kept replies could not be read (%s)", type(error).__name__)
-            return None
+        with self._store.read() as connection:
+            row = connection.execute(select(model_replies).where(model_replies.c.key == key)).first()
         if row is None or row.expires_at <= stamp(self._clock()):
             return None
         try:
@@ -104,7 +104,8 @@ def repeatable(complete: Complete, replies: KeptReplies, ledger: Ledger, clock: 
     """A way to the gateway on which a call that had its reply gets it again, for callers whose request ids are stable.
 
     Raises:
-        as :meth:`careplane.gateway.Gateway.complete`.
+        StoreError: the database did not answer; the model was not asked.
+        CareplaneError: as :meth:`careplane.gateway.Gateway.complete`.
     """
 
     async def completed(request: ModelRequest) -> ModelReply:

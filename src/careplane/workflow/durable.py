@@ -44,7 +44,8 @@ GRACE_SECONDS = 5
 """What a run under way has to end in when its worker is stopped; then another takes it over."""
 FIRE_AGAIN_SECONDS = 5.0
 STRAY_SECONDS = 5.0
-WRITE_TRIES = 20
+PATIENCE_SECONDS = 60
+"""For a database that is away; after that an event is found in the inbox when it is due."""
 MOST_IN_MEMORY = 10_000
 """Events that wait to be enqueued; more of them are found in the inbox when they are due."""
 
@@ -166,7 +167,8 @@ class Durable:
         kept = await asyncio.to_thread(inbox.find_event, self.runtime.store, key)
         if kept is None or kept.state not in inbox.OPEN or kept.attempt != attempt:
             return
-        (outcome,) = await asyncio.gather(run_queued(self._fenced(), kept.event), return_exceptions=True)
+        runtime = self._fenced(await self._lease())
+        (outcome,) = await asyncio.gather(run_queued(runtime, kept.event), return_exceptions=True)
         if isinstance(outcome, Superseded | asyncio.CancelledError):
             raise outcome
         if isinstance(outcome, BaseException):
@@ -178,7 +180,7 @@ class Durable:
 
     async def _write(self, write: Callable[[Connection], object]) -> None:
         """Write; a database that is away for a moment costs patience, and the event is not looked for meanwhile."""
-        for _ in range(WRITE_TRIES - 1):
+        for _ in range(PATIENCE_SECONDS - 1):
             try:
                 await asyncio.to_thread(self._writes.run, write)
             except StoreError:
@@ -187,19 +189,27 @@ class Durable:
                 return
         await asyncio.to_thread(self._writes.run, write)
 
-    def _fenced(self) -> Runtime:
+    async def _lease(self) -> int:
+        """The lease that is held. One that may be over is waited for: the database may be away for all workers, and
+        then nobody took over."""
+        for _ in range(PATIENCE_SECONDS):
+            if (held := self._watch.held()) is not None:
+                return held
+            await asyncio.sleep(1.0)
+        raise Superseded("This worker could not renew its lease.")
+
+    def _fenced(self, began: int) -> Runtime:
         """The runtime of one attempt: it asks no model, and stores no reply, once the lease that it began under is
         over."""
-        began = self._watch.held()
 
-        def check() -> None:
-            if began is None or self._watch.held() != began:
+        async def check() -> None:
+            if await self._lease() != began:
                 raise Superseded("Another worker took this run over.")
 
         async def complete(request: ModelRequest) -> ModelReply:
-            check()
+            await check()
             reply = await self.runtime.complete(request)
-            check()
+            await check()
             return reply
 
         return replace(self.runtime, complete=complete)

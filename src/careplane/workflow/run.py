@@ -37,7 +37,7 @@ from careplane.workflow.prompt import model_request
 from careplane.workflow.records import find_run, run_id, save_new_run
 from careplane.workflow.runtime import Runtime
 
-SAVE_TRIES = 20
+SAVE_TRIES = 60
 SAVE_AGAIN_SECONDS = 1.0
 TRIAL_LABEL = "trial: nothing was written to the chart"
 _TRIAL_CHECKS = (not_stopped, data_policy)
