@@ -110,6 +110,10 @@ ROWS: tuple[Row, ...] = (
         most=3650,
     ),
     Row(
+        "check_patient", "", "A test patient of the EHR (Patient/ID) that integration checks may read and write about."
+    ),
+    Row("check_hour", 2, "Hour at which running apps are checked each night; -1: never.", least=-1, most=23),
+    Row(
         "small_cell",
         11,
         "Groups smaller than this are withheld on screens and in reports (default of the design).",

@@ -219,7 +219,7 @@ def _refreshed(item: RegisterItem, app: App, tier: int) -> RegisterItem:
         output=spec.output.kind,
         role=spec.review.role,
         path=merge_checks(item.path, stated),
-        integration=_integration(app),
+        integration=item.integration if item.integration_at else _integration(app),
         metrics=merge_checks(item.metrics, {name: bool(getattr(spec.measures, name)) for name in _CHOSEN}),
         reused_components=_reused(spec) if app.runnable else (),
     )

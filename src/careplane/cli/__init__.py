@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "budget": "What apps and sites spent on models: show.",
     "chat": "Conversations with patients: list, show, reply.",
     "cds": "CDS Hooks: which EHRs may call.",
+    "check": "Live checks: integration.",
     "demo": "Run the whole journey on a synthetic health system.",
     "downtime": "What is away, and drills of the fallback: drill, status, end.",
     "hl7v2": "HL7 v2: parse files, send over MLLP, see what came.",

@@ -17,6 +17,7 @@ from careplane.gateway.asgi import asgi
 from careplane.server.cds import CdsDoor
 from careplane.server.chat import chat_routes
 from careplane.server.events import events_door
+from careplane.server.integration_checks import tend_checks
 from careplane.server.platform import Platform
 from careplane.server.smart import SmartDoor
 from careplane.server.subscribing import open_subscribing
@@ -41,8 +42,9 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
     subscribing = open_subscribing(platform, durable)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        tended = [asyncio.ensure_future(one) for one in (platform.parts.tend(), tend_downtime(platform))]
+    async def lifespan(server: Starlette) -> AsyncIterator[None]:
+        beside = (platform.parts.tend(), tend_downtime(platform), tend_checks(platform, server))
+        tended = [asyncio.ensure_future(one) for one in beside]
         if subscribing is not None:
             tended.append(asyncio.ensure_future(subscribing.tend()))
         yield

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from careplane.alignment import decisions, find_items, find_moves, load_item
 from careplane.alignment.checks import Study, metric_checks, path_checks, studies
+from careplane.alignment.integration import latest_report
 from careplane.change import find_requests, three_questions
 from careplane.console.charts import use_figure
 from careplane.console.pages.counts import run_counts, weekly_use
@@ -84,9 +85,10 @@ def item(visit: Visit) -> Response:
         runs=run_counts(store, row.id),
         checks=[
             _checks("Path to scale", row, path_checks(row, visit.today, own)),
-            _checks("Fits the platform", row, {name: name in row.integration for name in INTEGRATION_CHECKS}),
+            _checks(_integration_title(row), row, {name: name in row.integration for name in INTEGRATION_CHECKS}),
             _checks("Measured", row, metric_checks(row, studies(store).get(row.id, Study()), visit.today)),
         ],
+        integration=latest_report(store, row.id),
         plans=plans,
         results=results,
         time=time_budget(store, row.id) if app else None,
@@ -100,6 +102,13 @@ def item(visit: Visit) -> Response:
         moves=find_moves(store, row.id),
         stop=stopped(store, row.id, None, app.spec.version) if app else None,
     )
+
+
+def _integration_title(row: RegisterItem) -> str:
+    """Whether the answers were measured, and when, or are what somebody states."""
+    if row.integration_at is not None:
+        return f"Fits the platform, checked live on {row.integration_at:%Y-%m-%d}"
+    return "Fits the platform, by its manifest" if row.kind == "platform_app" else "Fits the platform, as stated"
 
 
 def _checks(title: str, row: RegisterItem, passed: dict[str, bool]) -> tuple[str, int, list[tuple[str, str]]]:

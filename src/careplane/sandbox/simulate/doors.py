@@ -17,6 +17,7 @@ from careplane.records.app import App, Trigger, TriggerKind
 from careplane.records.run import Occurrence
 from careplane.sandbox.simulate.subjects import Subject
 from careplane.sandbox.simulate.world import World
+from careplane.server.launch_probes import STRAIGHT
 from careplane.workflow.triggers import event_for
 
 NO_DOOR = "not available"
@@ -81,7 +82,7 @@ async def straight(world: World, knock: Knock) -> str:
         focus=subject.focus,
         unit=subject.unit,
         user=knock.user,
-        source="simulation",
+        source=STRAIGHT,
     )
     await world.durable.submit(event_for(knock.app.id, happened))
     return NO_DOOR
