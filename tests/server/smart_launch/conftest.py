@@ -181,6 +181,7 @@ def open_site(platform: Platform, upstream: str) -> Iterator[Open]:
             says_issuer: bool = True,
             scopes: str = "",
             frames: tuple[str, ...] = (),
+            framed: bool = False,
             tenant: str | None = None,
             name: str = "main",
         ) -> Site:
@@ -203,7 +204,7 @@ def open_site(platform: Platform, upstream: str) -> Iterator[Open]:
                 issuer=ehr.fhir_base,
                 client_id="careplane",
                 credentials=credentials,
-                frames=frames,
+                frames=(ehr.address, *frames) if framed else frames,
                 tenant=tenant,
                 added_at=datetime.now(UTC),
                 added_by=ADMIN,

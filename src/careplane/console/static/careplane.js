@@ -5,7 +5,9 @@ const typing = (target) => target.closest("input:not([type=radio]):not([type=che
 
 document.addEventListener("DOMContentLoaded", () => {
   // Whoever signs out leaves nothing in this tab: an edit that the server does not have yet is kept there.
-  document.querySelector("form[action='/sign-out']")?.addEventListener("submit", () => sessionStorage.clear());
+  document.querySelector("form[action='/sign-out']")?.addEventListener("submit", () => {
+    try { window.sessionStorage.clear(); } catch { /* denied inside a frame of another site: nothing was kept */ }
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && typing(event.target)) { event.target.blur(); return; }

@@ -7,6 +7,11 @@ const SAVE_MS = 700;
 const RETRY_MS = [1000, 2000, 5000, 10000, 20000];
 const MOST_WORDS = 1500;
 
+/* Browsers deny storage inside a frame of another site; then the server alone keeps what is typed. */
+const tabStorage = (() => {
+  try { return window.sessionStorage; } catch { return { getItem: () => null, setItem: () => {}, removeItem: () => {} }; }
+})();
+
 /* The words that differ: the longest common subsequence over words and the spaces between them. */
 function wordDiff(before, after) {
   const cut = (text) => text.match(/\s+|[^\s]+/g) ?? [];
@@ -121,12 +126,13 @@ function keepEdit(form, time, redraw) {
     const answer = await fetch(`/review/${run}/edit`, { method: "POST", body, signal: AbortSignal.timeout(15000) });
     if (answer.status === 409) return "This draft was reviewed meanwhile. Reload to see what happened.";
     if (answer.redirected) return "You are signed out. Sign in in another tab; your text is kept in this one.";
+    if (answer.status === 401) return "This launch has ended. Copy your text, then launch again from the EHR.";
     if (answer.status === 403) return "Your sign-in has changed. Copy your text, then reload.";
     if (!answer.ok) throw new Error(String(answer.status));
     const told = await answer.json();
     number.value = String(told.n);
     kept = JSON.stringify(now);
-    sessionStorage.removeItem(local);
+    tabStorage.removeItem(local);
     failures = 0;
     say(`Kept at ${told.at}.`);
     return "";
@@ -153,7 +159,7 @@ function keepEdit(form, time, redraw) {
 
   const changed = () => {
     if (!dirty()) return;
-    sessionStorage.setItem(local, JSON.stringify({ ...fields(), n: Date.now() }));
+    tabStorage.setItem(local, JSON.stringify({ ...fields(), n: Date.now() }));
     if (failures > 0) return;
     window.clearTimeout(timer);
     timer = window.setTimeout(save, SAVE_MS, false);
@@ -162,7 +168,7 @@ function keepEdit(form, time, redraw) {
   form.addEventListener("change", changed);
   window.addEventListener("online", () => save(false));
 
-  const left = sessionStorage.getItem(local);
+  const left = tabStorage.getItem(local);
   if (left !== null) {
     const mine = JSON.parse(left);
     if (mine.n > Number(number.value)) {
@@ -174,13 +180,13 @@ function keepEdit(form, time, redraw) {
       say("What you typed in this tab was taken up again.");
       save(false);
     } else {
-      sessionStorage.removeItem(local);
+      tabStorage.removeItem(local);
     }
   }
 
   let leaving = false;
   window.addEventListener("beforeunload", (event) => { if (!leaving && dirty()) event.preventDefault(); });
-  return { save, dirty, leave: () => { leaving = true; sessionStorage.removeItem(local); }, say, said: () => status.textContent };
+  return { save, dirty, leave: () => { leaving = true; tabStorage.removeItem(local); }, say, said: () => status.textContent };
 }
 
 /* Before the browser leaves to sign, the server has to have what is typed: otherwise the page stays, with all of it. */
