@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from careplane.sandbox.journey import JourneyOptions, run_journey
 from careplane.sandbox.journey.screen import one_screen
+from careplane.sandbox.launches import launching
 from careplane.server.binding import bind
 from careplane.server.serving import serve
 from careplane.settings import default_settings
@@ -49,6 +50,8 @@ def command(out: Path, seed: int, model: str, patients: int | None, serving: boo
     try:
         click.echo(outcome.summary_path.read_text(encoding="utf-8") if as_json else one_screen(outcome.summary, out))
         if serving:
-            serve(outcome.platform(port), echo=partial(click.echo, err=True))
+            echo = partial(click.echo, err=True)
+            platform = outcome.platform(port)
+            serve(platform, echo, lambda address: launching(platform, outcome.ehr_url, address, echo))
     finally:
         outcome.close()

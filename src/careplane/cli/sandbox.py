@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from careplane.sandbox import Ehr, Manifest, generate
+from careplane.sandbox.launches import NAME, app_of
+from careplane.sandbox.smart import SmartEhr
 
 
 @click.command()
@@ -18,8 +20,14 @@ from careplane.sandbox import Ehr, Manifest, generate
 @click.option("--patients", type=int, default=3000, show_default=True, help="How many patients, 24 to 50000.")
 @click.option("--days", type=int, default=180, show_default=True, help="Days in all; the last 84 are the pilot's.")
 @click.option("--serve", "serving", is_flag=True, help="Serve it as an EHR over FHIR until Ctrl-C (extra: sandbox).")
+@click.option(
+    "--app-url",
+    default="http://127.0.0.1:8470",
+    show_default=True,
+    help="With --serve: the Careplane that its charts open.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-def command(out: Path, seed: int, patients: int, days: int, serving: bool, as_json: bool) -> None:
+def command(out: Path, seed: int, patients: int, days: int, serving: bool, app_url: str, as_json: bool) -> None:
     """Generate a synthetic health system from a seed.
 
     Two hospitals, twelve clinics, 150 staff and their patients as FHIR R4, with
@@ -35,7 +43,7 @@ def command(out: Path, seed: int, patients: int, days: int, serving: bool, as_js
         manifest = generate(out, seed, patients=patients, days=days, progress=bars.show)
     click.echo(msgspec.json.format(msgspec.json.encode(manifest), indent=2) if as_json else _summary(manifest, out))
     if serving:
-        _serve(out)
+        _serve(out, app_url.rstrip("/"))
 
 
 class Bars:
@@ -80,12 +88,19 @@ def _summary(manifest: Manifest, out: Path) -> str:
     )
 
 
-def _serve(out: Path) -> None:
+def _serve(out: Path, app_url: str) -> None:
     """Serve the data set until Ctrl-C; its database stays in the folder ``<out>-ehr``."""
     bars = Bars()
     with ExitStack() as stack:
         with bars:
             ehr = stack.enter_context(Ehr(out, out.with_name(f"{out.name}-ehr"), progress=bars.show))
+        smart = stack.enter_context(SmartEhr(ehr.base_url, name="localhost"))
+        smart.register(app_of(app_url))
         click.echo(f"EHR at {ehr.base_url} (synthetic data, loopback only). Ctrl-C ends.", err=True)
+        click.echo(f"Its pages, whose charts open {app_url}: {smart.address}/", err=True)
+        click.echo(
+            f"Let it: careplane smart add {NAME} --iss {smart.fhir_base} --client-id careplane --frame {smart.address}",
+            err=True,
+        )
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

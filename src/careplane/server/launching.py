@@ -15,9 +15,8 @@ from careplane.records import JSON
 from careplane.records.app import App
 from careplane.records.launch import Banner, Ehr
 from careplane.records.people import Account
-from careplane.records.run import Run
 from careplane.store import Store
-from careplane.workflow import load_run
+from careplane.workflow.records import find_run
 
 _RUN = re.compile(r"run-[A-Za-z0-9-]{1,64}")
 _IDENTIFIERS = ("MR", "MRN")
@@ -87,25 +86,23 @@ def _granted(scopes: Scopes, wanted: ResourceScope) -> bool:
     return scopes.allows(wanted) or scopes.allows(at_user)
 
 
-def run_of_launch(store: Store, context: LaunchContext, patient: str) -> Run | None:
-    """The run that the EHR named, as its ``appContext`` or ``intent``: an id, or JSON with ``run``.
+def run_of_launch(store: Store, context: LaunchContext, patient: str, apps: Sequence[str]) -> str | None:
+    """The run that the EHR named, as its ``appContext`` or ``intent``: an id, or JSON with ``run``. It may still be
+    under way; ``None`` for one of an app that this session does not see.
 
     Raises:
         Refused: it is about another patient than the one that is open.
     """
     ident = next(filter(None, map(_run_id, (context.app_context, context.intent))), None)
-    if ident is None:
-        return None
-    try:
-        run = load_run(store, ident)
-    except NotFound:
-        return None
+    run = find_run(store, ident) if ident is not None else None
+    if run is None:
+        return ident
     if run.event.patient != patient:
         raise Refused(
             ["The draft that the EHR names is about another patient than the one that is open."],
             "Open the patient of the draft in the EHR, and launch from there.",
         )
-    return run
+    return run.id if run.app in apps else None
 
 
 def app_of_launch(context: LaunchContext, apps: Sequence[str]) -> str | None:

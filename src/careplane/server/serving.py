@@ -1,6 +1,7 @@
 """Serving one installation: a socket on loopback, the durable workers, and the first sign-in link."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -21,12 +22,17 @@ GRANT_HINT = (
 )
 
 
-def serve(platform: Platform, echo: Callable[[str], None]) -> None:
+def serve(
+    platform: Platform,
+    echo: Callable[[str], None],
+    beside: Callable[[str], AbstractContextManager[object]] = nullcontext,
+) -> None:
     """Serve until Ctrl-C.
 
     Args:
         platform: the installation; closed at the end.
         echo: where the address and the one-time link are told.
+        beside: gets the address, and gives what runs while the installation is served.
 
     Raises:
         SettingsError: the address cannot be bound.
@@ -47,7 +53,7 @@ def serve(platform: Platform, echo: Callable[[str], None]) -> None:
             access_log=False,
             server_header=False,
         )
-        with listening(platform, durable, echo):
+        with listening(platform, durable, echo), beside(address):
             uvicorn.Server(config).run(sockets=[listener])
     finally:
         durable.stop()

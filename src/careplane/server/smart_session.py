@@ -26,6 +26,7 @@ from careplane.server.launching import (
 from careplane.server.platform import Platform
 from careplane.server.smart_clients import SmartClient
 from careplane.workflow import find_runs
+from careplane.workflow.records import find_run
 
 
 async def begin_session(
@@ -76,14 +77,13 @@ def _limits(
     """Who it is, and what the session may see."""
     account = account_of(platform.store, ehr, identity.fhir_user)
     apps = granted_apps(active_apps(platform.store, platform.apps, pending.app), token.scopes)
-    run = run_of_launch(platform.store, token.context, patient)
     return account, Launch(
         ehr=ehr.name,
         patient=patient,
         encounter=token.context.encounter,
         apps=apps,
         app=pending.app or app_of_launch(token.context, apps),
-        run=run.id if run is not None and run.app in apps else None,
+        run=run_of_launch(platform.store, token.context, patient, apps),
         banner=banner_of(chart) if token.context.banner else None,
         frames=ehr.frames,
     )
@@ -110,7 +110,7 @@ def _enter(platform: Platform, context: ConsoleContext, request: Request, accoun
 def _landing(platform: Platform, account: Account, launch: Launch) -> str:
     """The draft that the EHR named, else the only one there is, else the list."""
     if launch.run is not None:
-        return f"/review/{launch.run}"
+        return f"/review/{launch.run}" if find_run(platform.store, launch.run) else "/review?wait=yes"
     apps = [launch.app] if launch.app is not None and launch.app in launch.apps else launch.apps
     reviewer = None if "owner" in account.roles else account.person or account.id
     waiting = find_runs(platform.store, app=apps, status="draft", reviewer=reviewer, patient=launch.patient, limit=2)

@@ -87,6 +87,26 @@ def test_several_drafts_are_a_list_and_the_ehr_may_name_one(site, browser, draft
     assert browser.go(site.launch_url(ANA, app="previsit_summary")).url.path == "/review/run-one"
 
 
+def test_a_draft_that_is_being_prepared_opens_when_it_is_there(site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+    """The link of a CDS Hooks card may come before its draft."""
+    page = browser.go(site.launch_url(LaunchContext(patient="Patient/ana", app_context='{"run": "run-late"}')))
+    assert str(page.url) == f"{site.address}/review?wait=yes"
+    assert "is being prepared" in page.text
+    assert 'http-equiv="refresh" content="3"' in page.text
+    draft("late")
+    assert browser.go(f"{site.address}/review?wait=yes").url.path == "/review/run-late"
+    plain = browser.get(f"{site.address}/review")
+    assert "http-equiv" not in plain.text
+
+
+def test_a_draft_that_turns_out_to_be_of_another_patient_stays_closed(site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+    browser.go(site.launch_url(LaunchContext(patient="Patient/ana", app_context='{"run": "run-late"}')))
+    draft("late", patient="ben")
+    page = browser.go(f"{site.address}/review?wait=yes")
+    assert page.status_code == 403
+    assert "Marker" not in page.text
+
+
 def test_without_a_draft_the_list_says_so(site, browser) -> None:  # type: ignore[no-untyped-def]
     page = browser.go(site.launch_url(LaunchContext(patient="Patient/ben")))
     assert page.url.path == "/review"

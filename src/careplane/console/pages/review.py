@@ -28,6 +28,9 @@ SEE_ALL: tuple[Role, ...] = ("owner",)
 
 
 def inbox(visit: Visit) -> Response:
+    named = visit.launch.run if visit.launch is not None and visit.query("wait") else None
+    if named is not None and find_run(visit.context.store, named) is not None:
+        return visit.go(f"/review/{named}")
     reviewer = _whose(visit)
     apps = None if visit.launch is None else visit.launch.apps
     total = count_drafts(visit.context.store, reviewer, visit.patient, apps)
@@ -51,6 +54,7 @@ def inbox(visit: Visit) -> Response:
         page=page,
         pages=pages,
         everyone=reviewer is None,
+        waits=named is not None,
         ehrs=() if visit.launch else find_ehrs(visit.context.store),
         names=names_of(visit.context.store, [run.event.user for run in waiting]),
     )
