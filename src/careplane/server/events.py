@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse
 
 from careplane import gateway
 from careplane.errors import StoreError
-from careplane.records import Record
+from careplane.records import JSON, Record
 from careplane.records.app import App
 from careplane.records.run import Occurrence
 from careplane.server.platform import Platform
+from careplane.workflow.downtime import active_fallback, unavailable
 from careplane.workflow.durable import Durable
 from careplane.workflow.triggers import events_of
 
@@ -73,7 +74,11 @@ async def _receive(request: Request, platform: Platform, durable: Durable | None
         return _problem(422, _unmatched(name, app))
     for event in started:
         await durable.submit(event)
-    return JSONResponse({"accepted": hashlib.sha256(f"{name}:{notice.id}".encode()).hexdigest()[:16]}, status_code=202)
+    taken: JSON = {"accepted": hashlib.sha256(f"{name}:{notice.id}".encode()).hexdigest()[:16]}
+    said = active_fallback(platform.runtime.outages, app) if app else None
+    if said is not None:  # the event is kept and waits; whoever sent it can tell its people what to do meanwhile
+        taken["waits"] = unavailable(said)
+    return JSONResponse(taken, status_code=202)
 
 
 def _occurrence(platform: Platform, notice: Notice) -> Occurrence:

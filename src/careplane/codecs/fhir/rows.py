@@ -24,7 +24,7 @@ _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def rows_of(resource: JSON) -> list[tuple[str, str]]:
-    """``(path, value)`` for what a resource says, in document order: ``("dosage instruction › text", "1 daily")``.
+    """``(path, value)`` for what a resource says, in document order: ``("dosage instruction", "1 daily")``.
 
     Elements of the record itself (id, meta, narrative) are left out; at most 300 rows, 4,000 characters a value.
     """
@@ -63,7 +63,8 @@ def _rows(path: str, value: object, depth: int) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict) and depth < DEEPEST:
         for name, inner in value.items():
             if not name.startswith("_") and name != "extension":
-                yield from _rows(f"{path} › {_words(name)}", inner, depth + 1)
+                # a text stands for what it is in, so its path stays when what stands beside it goes
+                yield from _rows(path if name == "text" else f"{path} › {_words(name)}", inner, depth + 1)
 
 
 def _text(value: object) -> str:
