@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,8 @@ def event(n: int) -> Event:
     )
 
 
-def _now() -> Any:
-    return downtime.utc_now()
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _until(true: Callable[[], bool]) -> None:

@@ -68,7 +68,7 @@ def test_time_counts_rejected_drafts_and_only_counted_clicks(runtime: Runtime, i
         action = "reject" if n == 1 else "accept"
         review = Review(action=action, by="p", at=NOW, seconds=seconds, clicks=clicks)  # type: ignore[arg-type]
         status = "rejected" if n == 1 else "accepted"
-        assert replace_run(runtime.store, replace(run, status=status, review=review), "draft")  # type: ignore[arg-type]
+        assert replace_run(runtime.store, replace(run, status=status, review=review), "draft")
     budget = time_budget(runtime.store, "portal_reply")
     assert (budget.n, budget.rejected, budget.seconds, budget.counted, budget.clicks) == (3, 1, 30.0, 2, 4)
     assert budget.seconds_p90 == pytest.approx(46.0)
