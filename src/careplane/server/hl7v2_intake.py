@@ -1,5 +1,6 @@
 """Taking messages of HL7 v2: read, kept on disk, and only then acknowledged."""
 
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -46,17 +47,20 @@ class Intake:
         self._clock = clock
         self._charset = charset
         self._arrived = arrived
+        self._idents = map(f"{secrets.token_hex(4)}{{:x}}".format, itertools.count())
 
     async def answer(self, block: Block, peer: str) -> Sequence[bytes]:
         """The acknowledgements of a block. AA and CA say that the message is on disk, and nothing more."""
         at = self._clock()
-        header = header_of(block.data)
         try:
             message = self._read(block)
-            outcome, problems = await self._kept(block.data, message, header, peer, at)
         except MessageError as error:
+            header = header_of(block.data)
             outcome, problems = await self._refused(block, error, header, peer, at)
-        return answers(header, outcome, problems, at=at, ident=secrets.token_hex(9))
+        else:
+            header = message.header
+            outcome, problems = await self._kept(block.data, message, peer, at)
+        return answers(header, outcome, problems, at=at, ident=next(self._idents))
 
     def _read(self, block: Block) -> Message:
         if block.broken:
@@ -65,7 +69,7 @@ class Intake:
         return read(block.data, None, self._charset)
 
     async def _kept(
-        self, raw: bytes, message: Message, header: Segment | None, peer: str, at: datetime
+        self, raw: bytes, message: Message, peer: str, at: datetime
     ) -> tuple[Outcome, Sequence[MessageError | Note]]:
         arrival = Arrival(raw, encoded(message), message.kind, message.sender, message.control, peer, at)
         try:

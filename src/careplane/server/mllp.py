@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
+import uvloop
+
 from careplane._shelf import load
 from careplane.codecs.hl7v2.charsets import find_charset
 from careplane.codecs.hl7v2.fhir import Site
@@ -67,7 +69,7 @@ def listening(platform: Platform, durable: Durable, echo: Callable[[str], None])
         await asyncio.gather(working, return_exceptions=True)
         await platform.fhir.aclose()
 
-    thread = threading.Thread(target=partial(asyncio.run, serve()), name="careplane-mllp", daemon=True)
+    thread = threading.Thread(target=lambda: uvloop.run(serve()), name="careplane-mllp", daemon=True)
     thread.start()
     ready.wait(30)
     try:

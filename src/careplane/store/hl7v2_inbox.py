@@ -18,6 +18,7 @@ under the same id is refused and kept.
 """
 
 import hashlib
+import itertools
 import secrets
 import sqlite3
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ class Hl7v2Inbox:
     def __init__(self, file: GroupCommit, seal: Seal) -> None:
         self.file = file
         self.seal = seal
+        self._rows = map(f"{secrets.token_hex(8)}-{{}}".format, itertools.count())
 
     async def keep(self, arrival: Arrival) -> Kept:
         """Keep a message, whatever it is; durable on return.
@@ -126,7 +128,7 @@ class Hl7v2Inbox:
         Raises:
             StoreError: it could not be kept, so it must not be acknowledged.
         """
-        row = secrets.token_hex(8)
+        row = next(self._rows)
         digest = self.seal.digest(arrival.raw)
         sealed = self._sealed(arrival.raw, arrival.parsed, row)
         return await self.file.write_async(lambda connection: _keep(connection, arrival, row, digest, sealed))

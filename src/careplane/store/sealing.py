@@ -31,7 +31,7 @@ class Seal:
 
     def __init__(self, secret: bytes, purpose: str) -> None:
         self._cipher = AESGCM(hmac.digest(secret, purpose.encode(), hashlib.sha256))
-        self._digests = hmac.digest(secret, purpose.encode() + b" digest", hashlib.sha256)
+        self._digests = hmac.digest(secret, purpose.encode() + b" digest", hashlib.sha256)[:LENGTH]
 
     def seal(self, content: bytes, row: str) -> bytes:
         """The content, readable only here and only as that of this row."""
@@ -52,7 +52,7 @@ class Seal:
 
     def digest(self, content: bytes) -> str:
         """A name of a content that tells nothing about it to who has no key."""
-        return hmac.digest(self._digests, content, hashlib.sha256).hex()[:32]
+        return hashlib.blake2b(content, key=self._digests, digest_size=16).hexdigest()
 
 
 def open_key(path: Path) -> bytes:

@@ -5,7 +5,7 @@ other. A leaf is kept as it was written; :meth:`Segment.text` gives what it mean
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from careplane.codecs.hl7v2.encoding import Encoding, unescape
 from careplane.records import JSON
@@ -103,7 +103,7 @@ class Message:
     segments: tuple[Segment, ...]
     encoding: Encoding
     charset: str
-    notes: tuple[Note, ...] = field(default=())
+    notes: tuple[Note, ...] = ()
 
     @property
     def header(self) -> Segment:
@@ -123,8 +123,8 @@ class Message:
 
     @property
     def sender(self) -> str:
-        """Sending application and facility (MSH-3, MSH-4), each with its universal id, as one line."""
-        return "|".join("^".join(_parts(self.header, number)) for number in (3, 4))
+        """Sending application and facility (MSH-3, MSH-4) as they are written, each with its universal id."""
+        return f"{_named(self.header.field(3))}|{_named(self.header.field(4))}"
 
     def all(self, name: str) -> tuple[Segment, ...]:
         """Every segment of a name."""
@@ -135,10 +135,8 @@ class Message:
         return next((segment for segment in self.segments if segment.id == name), None)
 
 
-def _parts(segment: Segment, number: int) -> Iterator[str]:
-    part = segment.part(number)
-    last = max((index for index in range(1, 4) if part.text(index)), default=0)
-    return (part.text(index) for index in range(1, last + 1))
+def _named(field: Field) -> str:
+    return "^".join([part[0] for part in field[0][:3]]).rstrip("^") if field else ""
 
 
 def as_json(message: Message) -> JSON:

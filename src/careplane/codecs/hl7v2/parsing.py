@@ -7,7 +7,7 @@ are read too. A line feed inside a message whose segments end with CR belongs to
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from careplane.codecs.hl7v2.charsets import DEFAULT, Charset, find_charset, without_mark
 from careplane.codecs.hl7v2.encoding import Encoding, is_well_escaped
@@ -39,7 +39,7 @@ def parse(data: bytes, *, charset: str | None = None, default: str = DEFAULT) ->
     if len(data) > MAX_BYTES:
         raise MessageError(f"is longer than {MAX_BYTES // 1024 // 1024} MiB", 207, line=1)
     text, chosen, notes = _decoded(data, charset, default)
-    encoding = replace(separators(text.lstrip("\r\n \t")), codec=chosen.codec)
+    encoding = separators(text.lstrip("\r\n \t"), chosen.codec)
     segments: list[Segment] = []
     odd: list[Note] = []
     for line, content in _lines(text, encoding.field):
@@ -50,19 +50,18 @@ def parse(data: bytes, *, charset: str | None = None, default: str = DEFAULT) ->
     return message
 
 
-def separators(text: str) -> Encoding:
+def separators(text: str, codec: str = "utf-8") -> Encoding:
     """The separators that a header segment declares in its first characters.
 
     Raises:
         MessageError: it is no header, or they cannot be told apart.
     """
-    name = text[:3]
+    name, mark = text[:3], text[3:4]
     if name not in _HEADERS:
         raise MessageError("the message must begin with MSH", 100, line=1)
-    mark = text[3:4]
-    declared = re.split(rf"[\r\n{re.escape(mark)}]" if mark else "$", text[4:14], maxsplit=1)[0]
-    whole = mark + declared
-    if len(declared) not in (4, 5) or len(set(whole)) != len(whole) or any(one.isalnum() for one in whole):
+    end = next((at for at in range(4, 14) if text[at : at + 1] in (mark, "\r", "\n", "")), 14)
+    whole = text[3:end]
+    if len(whole) not in (5, 6) or len(set(whole)) != len(whole) or any(one.isalnum() for one in whole):
         raise MessageError(
             "must name four or five different separators after the field separator, such as ^~\\&",
             102,
@@ -70,8 +69,7 @@ def separators(text: str) -> Encoding:
             segment=name,
             number=2,
         )
-    component, repetition, escape, subcomponent, truncation = list(declared.ljust(5))
-    return Encoding(mark, component, repetition, escape, subcomponent, truncation.strip())
+    return Encoding(mark, whole[1], whole[2], whole[3], whole[4], whole[5:], codec)
 
 
 def header_of(data: bytes) -> Segment | None:
@@ -81,7 +79,7 @@ def header_of(data: bytes) -> Segment | None:
     """
     text = without_mark(data[:8192])[0].decode("latin-1").lstrip("\r\n \t")
     try:
-        encoding = replace(separators(text), codec="latin-1")
+        encoding = separators(text, "latin-1")
         return _segment(_BREAK.split(text, maxsplit=1)[0], 1, encoding, ()) if text.startswith("MSH") else None
     except MessageError:
         return None
@@ -131,6 +129,9 @@ def _undecodable(body: bytes, error: UnicodeDecodeError, chosen: Charset) -> Mes
 
 def _lines(text: str, mark: str) -> Iterator[tuple[int, str]]:
     """Segments as written, each with its line; blank lines count and are left out."""
+    if "\n" not in text:
+        yield from ((line, content) for line, content in enumerate(text.split("\r"), 1) if content.strip())
+        return
     breaks = rf"\r\n?|\n(?=[A-Z][A-Z0-9]{{2}}{re.escape(mark)}|\s*$)" if "\r" in text else r"\n"
     line = 1
     for content, end in _pieces(text, re.compile(breaks)):
@@ -160,7 +161,8 @@ def _segment(content: str, line: int, encoding: Encoding, before: Sequence[Segme
         raise MessageError("a second header: send each message in a block of its own", 100, line=line, segment=name)
     if len(before) >= MAX_SEGMENTS:
         raise MessageError(f"more than {MAX_SEGMENTS} segments", 207, line=line)
-    _check_size(content, name, line, encoding)
+    if len(content) > MAX_FIELDS:
+        _check_size(content, name, line, encoding)
     if name in _HEADERS:
         rest = content[4 + len(encoding.characters) :]
         own: tuple[Field, ...] = (_single(encoding.field), _single(encoding.characters))

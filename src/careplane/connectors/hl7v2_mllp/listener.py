@@ -128,7 +128,8 @@ class _Connection:
         """The next bytes; none at the end, or when the time is over."""
         self._of._reading.add(self._task)
         try:
-            return await asyncio.wait_for(self._reader.read(_CHUNK), self._patience())
+            async with asyncio.timeout(self._patience()):
+                return await self._reader.read(_CHUNK)
         except TimeoutError:
             return b""
         finally:
@@ -149,7 +150,7 @@ class _Connection:
         if not asked:
             return
         self._due = None
-        for messages in await asyncio.gather(*asked):
-            for message in messages:
-                self._writer.write(block(message))
-        await asyncio.wait_for(self._writer.drain(), self._limits.block_seconds)
+        answered = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
+        self._writer.write(b"".join(block(message) for messages in answered for message in messages))
+        async with asyncio.timeout(self._limits.block_seconds):
+            await self._writer.drain()
