@@ -44,13 +44,13 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL UNIQUE, name TEXT UNIQUE, digest TEXT NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL, name TEXT UNIQUE, digest TEXT NOT NULL,
   state TEXT NOT NULL, kind TEXT NOT NULL, sender TEXT NOT NULL, control TEXT NOT NULL, peer TEXT NOT NULL,
   received_at TEXT NOT NULL, deliveries INTEGER NOT NULL DEFAULT 1, reason TEXT NOT NULL DEFAULT '',
   charset TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0, try_at TEXT NOT NULL DEFAULT '', sealed BLOB
 );
-CREATE INDEX IF NOT EXISTS messages_turn ON messages (state, try_at, id);
-CREATE INDEX IF NOT EXISTS messages_digest ON messages (digest);
+CREATE INDEX IF NOT EXISTS messages_turn ON messages (try_at, id) WHERE state = 'received';
+CREATE INDEX IF NOT EXISTS messages_digest ON messages (digest) WHERE state = 'refused';
 CREATE TABLE IF NOT EXISTS resources (
   kind TEXT NOT NULL, id TEXT NOT NULL, patient TEXT NOT NULL, at TEXT NOT NULL, kept_at TEXT NOT NULL,
   sealed BLOB NOT NULL,
