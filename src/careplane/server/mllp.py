@@ -4,6 +4,7 @@ A page that takes long to draw must not keep an interface engine waiting, and th
 """
 
 import asyncio
+import gc
 import logging
 import ssl
 import threading
@@ -20,6 +21,7 @@ from careplane.codecs.hl7v2.fhir import Site
 from careplane.errors import MessageError, SettingsError
 from careplane.records.people import Person
 from careplane.server.binding import bind
+from careplane.server.data_plane import GARBAGE
 from careplane.server.hl7v2_context import LayeredFhir
 from careplane.server.hl7v2_events import Means, MessageWorker
 from careplane.server.hl7v2_intake import Intake
@@ -70,6 +72,8 @@ def listening(platform: Platform, durable: Durable, echo: Callable[[str], None])
         await platform.fhir.aclose()
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()), name="careplane-mllp", daemon=True)
+    before = gc.get_threshold()
+    gc.set_threshold(*GARBAGE)  # a message makes hundreds of objects that live for milliseconds, none in cycles
     thread.start()
     ready.wait(30)
     try:
@@ -77,6 +81,7 @@ def listening(platform: Platform, durable: Durable, echo: Callable[[str], None])
     finally:
         stop.set()
         thread.join(30)
+        gc.set_threshold(*before)
 
 
 def means_of(platform: Platform, durable: Durable) -> Means:
