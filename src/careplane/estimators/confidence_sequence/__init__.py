@@ -1,0 +1,159 @@
+"""A confidence sequence: an interval that holds at every look, however often one looks and whenever one stops.
+
+For means: the normal mixture boundary of Robbins (1970) and Howard et al. (2021, Ann Stat 49:1055), applied to the
+studentised sum, which is valid asymptotically (Waudby-Smith et al. 2024, Ann Stat 52:2613). For an event: the
+beta-binomial mixture, exact for 0/1 data. With a treatment, the difference of two means by inverse-probability scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import inf, log, log1p, sqrt
+from typing import Any
+
+import numpy as np
+from scipy import optimize
+from scipy.special import betaln, log_ndtr
+
+from careplane.estimators import Floats
+from careplane.estimators._frame import Frame, varies
+from careplane.estimators._linear import finite
+from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
+
+_ROOT: Any = optimize.brentq  # the library has no types
+_FEW = 20
+_EDGE = 1e-9
+
+
+def _example() -> Mapping[str, Sequence[Any]]:
+    draws = np.random.default_rng(9)
+    arm = draws.integers(0, 2, 300)
+    return {"seconds": np.round(draws.normal(60 - 5 * arm, 20), 1).tolist(), "arm": arm.tolist()}
+
+
+INFO = Info(
+    name="confidence_sequence",
+    purpose="An interval that may be looked at after every row: for a mean, an event, or the difference of two arms.",
+    keys=(
+        Key("outcome", "column", "the outcome in the order in which rows came", needed=True),
+        Key("treatment", "column", "1 in the intervention arm, 0 in the other; without it: one mean"),
+        Key("kind", "choice", "what the outcome is", "mean", choices=("mean", "event")),
+        Key("best_at", "integer", "rows after which the interval is to be narrowest", default=100, least=2),
+        Key("null", "number", "the value that is tested", default=0.0),
+        ALPHA,
+    ),
+    source="Howard, Ramdas, McAuliffe & Sekhon 2021, Ann Stat 49:1055; Waudby-Smith et al. 2024, Ann Stat 52:2613",
+    example={"estimator": "confidence_sequence", "outcome": "seconds", "treatment": "arm", "best_at": 200},
+    made=_example,
+)
+
+
+def estimate(frame: Frame, spec: Spec) -> Result:
+    """The interval after the last row, and after which row the null value first fell outside.
+
+    Raises:
+        InputError: a column does not fit, or the outcome of kind ``event`` is not 0/1.
+    """
+    used = frame.complete([spec["outcome"], *([spec["treatment"]] if "treatment" in spec else [])])
+    if spec["kind"] == "event" and "treatment" not in spec:
+        return _event(used, spec)
+    scores = _scores(used, spec)
+    count = np.arange(1, len(scores) + 1)
+    mean = np.cumsum(scores) / count
+    variance = np.maximum(np.cumsum(scores**2) / count - mean**2, 0.0)
+    rho = best_rho(spec["best_at"], spec["alpha"])
+    half = normal_mixture_bound(count.astype(np.float64), spec["alpha"], rho) * np.sqrt(variance) / count
+    half[:_FEW] = inf
+    low, high = np.maximum.accumulate(mean - half), np.minimum.accumulate(mean + half)
+    out = np.flatnonzero((low > spec["null"]) | (high < spec["null"]))
+    return Result(
+        method="asymptotic confidence sequence, normal mixture",
+        n=len(scores),
+        estimate=float(mean[-1]),
+        se=float(sqrt(variance[-1] / len(scores))),
+        ci_low=_told(low[-1]),
+        ci_high=_told(high[-1]),
+        details={
+            "crossed_at_row": int(out[0]) + 1 if len(out) else None,
+            "rho": rho,
+            "share_treated": _share(used, spec),
+        },
+        warnings=() if len(scores) >= _FEW else (f"The first {_FEW} rows give no interval; there are {len(scores)}.",),
+        assumptions=(
+            Assumption(name="rows are in the order in which they came", held=None, text="Nothing is sorted."),
+        ),
+        left_out=dict(used.left_out),
+    )
+
+
+def _told(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _share(used: Frame, spec: Spec) -> float | None:
+    return float(used.binary(spec["treatment"]).mean()) if "treatment" in spec else None
+
+
+def _scores(used: Frame, spec: Spec) -> Floats:
+    """The outcome, or the score of each row whose mean is the difference of the arms."""
+    y = used.binary(spec["outcome"]) if spec["kind"] == "event" else finite(used, spec["outcome"])
+    if "treatment" not in spec:
+        varies(y, spec["outcome"])
+        return y
+    arm = used.binary(spec["treatment"])
+    varies(arm, spec["treatment"])
+    share = arm.mean()
+    centred = y - y.mean()
+    return np.asarray(centred * (arm / share - (1 - arm) / (1 - share)))
+
+
+def _event(used: Frame, spec: Spec) -> Result:
+    event = used.binary(spec["outcome"])
+    total = int(event.sum())
+    low, high = bernoulli_sequence(total, len(event), spec["alpha"], spec["best_at"])
+    return Result(
+        method="confidence sequence of an event, beta-binomial mixture",
+        n=len(event),
+        estimate=total / len(event),
+        ci_low=low,
+        ci_high=high,
+        details={"events": total},
+        left_out=dict(used.left_out),
+    )
+
+
+def best_rho(variance: float, alpha: float) -> float:
+    """The tuning of the two-sided normal mixture that makes it about lowest at this intrinsic time (Howard et al. 2021,
+    equation 3.7)."""
+    return variance / (2 * log(1 / alpha) + log(1 + 2 * log(1 / alpha)))
+
+
+def normal_mixture_bound(variance: Floats | float, alpha: float, rho: float) -> Any:
+    """Two-sided normal mixture boundary of a sum at intrinsic time ``variance``."""
+    v = np.asarray(variance, dtype=np.float64)
+    return np.sqrt((v + rho) * np.log((v + rho) / (rho * alpha**2)))
+
+
+def one_sided_normal_mixture_bound(variance: float, alpha: float, rho: float) -> float:
+    """One-sided normal mixture boundary: where the mixture over positive slopes reaches ``1 / alpha``; its tuning is
+    :func:`best_rho` for twice the error."""
+
+    def excess(s: float) -> float:
+        spread = variance + rho
+        return 0.5 * log(4 * rho / spread) + s * s / (2 * spread) + float(log_ndtr(s / sqrt(spread))) + log(alpha)
+
+    return float(_ROOT(excess, 0.0, 2 * float(normal_mixture_bound(variance, alpha, rho)), xtol=1e-12))
+
+
+def bernoulli_sequence(events: int, n: int, alpha: float, best_at: int) -> tuple[float, float]:
+    """The beta-binomial confidence sequence of a proportion (Howard et al. 2021, Proposition 7): the shares that the
+    mixture does not reject."""
+    seen = events / n
+
+    def excess(share: float) -> float:
+        v = share * (1 - share)
+        r = max(best_rho(best_at * v, alpha) - v, 1e-3 * v)
+        mixed = betaln(r / (1 - share) + events, r / share + n - events) - betaln(r / (1 - share), r / share)
+        return float(mixed) - events * log(share) - (n - events) * log1p(-share) + log(alpha)
+
+    low = _ROOT(excess, _EDGE, max(seen - _EDGE, 2 * _EDGE), xtol=1e-13) if events and excess(_EDGE) > 0 else 0.0
+    high = _ROOT(excess, min(seen + _EDGE, 1 - 2 * _EDGE), 1 - _EDGE, xtol=1e-13) if events < n else 1.0
+    return float(low), float(high)
