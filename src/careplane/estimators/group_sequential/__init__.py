@@ -80,8 +80,8 @@ def _times(spec: Spec) -> Floats:
     if ("looks" in spec) == ("information" in spec):
         raise InputError("give either looks or information", field="looks")
     if "looks" in spec:
-        return np.arange(1, spec["looks"] + 1) / spec["looks"]
-    times = np.array(spec["information"])
+        return np.arange(1, spec["looks"] + 1, dtype=np.float64) / float(spec["looks"])
+    times: Floats = np.array(spec["information"], dtype=np.float64)
     if len(times) > MAX_LOOKS or (np.diff(times, prepend=0.0) <= 0).any() or abs(times[-1] - 1) > 1e-9:
         raise InputError("must rise from above 0 to 1", field="information")
     return times
