@@ -56,6 +56,10 @@ def test_every_trigger_of_every_app_that_runs_leads_to_a_draft(rows: Sequence[Ro
 @pytest.mark.slow
 def test_the_doors_are_those_of_a_site(rows: Sequence[Row]) -> None:
     doors = {row["kind"]: row["door"] for row in rows}
+    assert doors["hook"].startswith("CDS Hooks call of /cds-services/")
+    assert doors["hook"].endswith(": 1 card(s)")
+    assert doors["subscription"] == "Subscription of the EHR to Communication"
+    assert doors["hl7v2"] == "MLLP message ADT^A03, acknowledged AA"
     assert doors["api"] == "POST /events"
     assert doors["chat"] == "POST /chat"
     assert doors["schedule"] == "the clock"

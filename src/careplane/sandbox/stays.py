@@ -10,7 +10,7 @@ from careplane.sandbox.chart import condition, laboratory, measured, prescriptio
 from careplane.sandbox.content import read
 from careplane.sandbox.notes import document
 from careplane.sandbox.people import Patient
-from careplane.sandbox.resources import ACT, SNOMED, coding, concept, reference, resource, terminology
+from careplane.sandbox.resources import ACT, SNOMED, coding, concept, identifier, reference, resource, terminology
 from careplane.sandbox.scenario import Scenario, instant
 from careplane.sandbox.staffing import BEDS, Organisation, Unit, bed_of
 
@@ -92,6 +92,7 @@ def _encounter(stay: Stay) -> JSON:
     state = "completed" if stay.end else "active"
     return resource(
         "Encounter", f"enc-{stay.ident}", status="finished" if stay.end else "in-progress",
+        identifier=[identifier("visit", f"V-{stay.ident}", "VN")],
         subject=reference(stay.patient.id), period=period, reasonCode=[concept(SNOMED, term["snomed"], term["text"])],
         type=[concept(SNOMED, "32485007", "Hospital admission")],
         **{"class": coding(ACT, "IMP", "inpatient encounter")},

@@ -15,6 +15,7 @@ from careplane.records.app import Trigger, TriggerKind
 from careplane.server.cds_services import hook_services, stages_of
 from careplane.server.integration_probes import Answer, Probing, fail, passed, recent_runs, unmeasured
 from careplane.server.schedules import posts
+from careplane.workflow.subscriptions import find_subscribed
 
 RECENT = timedelta(days=7)
 STRAIGHT = "simulation"
@@ -93,6 +94,14 @@ async def _schedule(probing: Probing, trigger: Trigger) -> Answer:
     return passed(f"At its time ({trigger.cron}) the clock starts it in {len(found)} unit(s).")
 
 
+async def _subscription(probing: Probing, trigger: Trigger) -> Answer:
+    kind = trigger.on.partition(".")[0]
+    held = await asyncio.to_thread(find_subscribed, probing.platform.store)
+    if not any(one.type == kind and one.remote for one in held):
+        return fail(f"No Subscription to {kind} is held at the EHR.", "Set fhir_base_url and public_url, and serve.")
+    return passed(f"A Subscription to {kind} is held at the EHR; {trigger.on} starts it.")
+
+
 async def _api(probing: Probing, trigger: Trigger) -> Answer:
     keys = await asyncio.to_thread(gateway.list_keys, probing.platform.store, probing.app.id)
     valid = [key for key in keys if key.revoked_at is None]
@@ -101,4 +110,10 @@ async def _api(probing: Probing, trigger: Trigger) -> Answer:
     return passed(f"{len(valid)} key(s) may post {trigger.on} to /events.")
 
 
-_PROBES: Mapping[TriggerKind, ProbeOfKind] = {"hook": _hook, "hl7v2": _hl7v2, "schedule": _schedule, "api": _api}
+_PROBES: Mapping[TriggerKind, ProbeOfKind] = {
+    "hook": _hook,
+    "subscription": _subscription,
+    "hl7v2": _hl7v2,
+    "schedule": _schedule,
+    "api": _api,
+}

@@ -5,37 +5,20 @@ told. A kind without a door here is told as such, and its occurrence goes straig
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 
 import httpx
 
 from careplane.errors import UpstreamRejected
 from careplane.gateway import issue_key
-from careplane.records.app import App, Trigger, TriggerKind
+from careplane.records.app import App, TriggerKind
 from careplane.records.run import Occurrence
-from careplane.sandbox.simulate.subjects import Subject
+from careplane.sandbox.simulate.clinical_doors import hl7v2, hook, subscription
+from careplane.sandbox.simulate.knocking import NO_DOOR, SECONDS, Door, Knock
 from careplane.sandbox.simulate.world import World
 from careplane.server.launch_probes import STRAIGHT
 from careplane.workflow.triggers import event_for
-
-NO_DOOR = "not available"
-SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """One event on its way to a door. ``user`` is who will review; ``at`` when it happened."""
-
-    app: App
-    trigger: Trigger
-    subject: Subject
-    user: str
-    at: datetime
-
-
-Door = Callable[[World, Knock], Awaitable[str]]
 
 
 async def api(world: World, knock: Knock) -> str:
@@ -88,7 +71,14 @@ async def straight(world: World, knock: Knock) -> str:
     return NO_DOOR
 
 
-DOORS: Mapping[TriggerKind, Door] = {"api": api, "chat": chat, "schedule": schedule}
+DOORS: Mapping[TriggerKind, Door] = {
+    "hook": hook,
+    "subscription": subscription,
+    "hl7v2": hl7v2,
+    "schedule": schedule,
+    "api": api,
+    "chat": chat,
+}
 
 
 async def _post(world: World, app: App, path: str, body: Mapping[str, object]) -> None:

@@ -10,7 +10,8 @@ from careplane.errors import CareplaneError
 from careplane.records import Record
 from careplane.records.app import App, Trigger, TriggerKind
 from careplane.records.run import Reason, Run
-from careplane.sandbox.simulate.doors import DOORS, NO_DOOR, SECONDS, Knock, straight
+from careplane.sandbox.simulate.doors import DOORS, straight
+from careplane.sandbox.simulate.knocking import NO_DOOR, SECONDS, Knock
 from careplane.sandbox.simulate.subjects import Subject, find_subject
 from careplane.sandbox.simulate.world import World
 from careplane.workflow import find_runs

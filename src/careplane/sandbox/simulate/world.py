@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
 
 import uvicorn
 
@@ -14,9 +15,12 @@ from careplane.records.people import Person
 from careplane.records.portfolio import Stage
 from careplane.sandbox.dataset import generate
 from careplane.sandbox.ehr import Ehr
+from careplane.sandbox.ehr_server import free_port
+from careplane.sandbox.resources import IDENTIFIERS
 from careplane.sandbox.staff import Staff
 from careplane.server.asgi import asgi_app
 from careplane.server.binding import bind
+from careplane.server.mllp import listening
 from careplane.server.platform import Platform, open_platform
 from careplane.server.schedules import open_schedules
 from careplane.settings import default_settings
@@ -33,11 +37,14 @@ Progress = Callable[[str], None]
 
 @dataclass(slots=True)
 class World:
-    """What a simulation acts in; ``address`` is the server's, ``dataset`` the folder of the synthetic health system."""
+    """What a simulation acts in; ``address`` is the server's, ``ehr_url`` the EHR's, ``dataset`` the folder of the
+    synthetic health system."""
 
     platform: Platform
     durable: Durable
     address: str
+    ehr_url: str
+    mllp_port: int
     dataset: Path
     staff: dict[str, Person]
     trained: set[tuple[str, str]] = field(default_factory=set)
@@ -76,8 +83,16 @@ def open_world(folder: Path, *, apps_path: str = "", model: str = "scripted", pr
         progress("Starting their EHR (FHIR R4)")
         ehr = stack.enter_context(Ehr(dataset, folder / "ehr"))
         progress("Starting a server")
+        listener = stack.enter_context(bind("127.0.0.1", 0))
+        address, mllp_port = f"http://127.0.0.1:{listener.getsockname()[1]}", free_port()
         settings = default_settings(
-            home=str(folder / "home"), apps_path=apps_path, model=model, fhir_base_url=ehr.base_url, port=0
+            home=str(folder / "home"),
+            apps_path=apps_path,
+            model=model,
+            fhir_base_url=ehr.base_url,
+            public_url=address,
+            mllp_port=mllp_port,
+            mllp_systems=f"MRN={IDENTIFIERS}mrn, VISIT={IDENTIFIERS}visit",
         )
         platform = open_platform(settings, synthetic=True)
         stack.callback(platform.close)
@@ -86,8 +101,9 @@ def open_world(folder: Path, *, apps_path: str = "", model: str = "scripted", pr
         durable = Durable(platform.runtime, platform.home, open_schedules(platform))
         durable.start()
         stack.callback(durable.stop)
-        address = stack.enter_context(_served(platform, durable))
-        yield World(platform, durable, address, dataset, dict(staff))
+        stack.enter_context(_served(platform, durable, listener))
+        stack.enter_context(listening(platform, durable, progress))
+        yield World(platform, durable, address, ehr.base_url, mllp_port, dataset, dict(staff))
 
 
 def _enrol(platform: Platform, staff: Iterable[Person]) -> None:
@@ -103,15 +119,13 @@ def _enrol(platform: Platform, staff: Iterable[Person]) -> None:
 
 
 @contextmanager
-def _served(platform: Platform, durable: Durable) -> Iterator[str]:
-    listener = bind("127.0.0.1", 0)
+def _served(platform: Platform, durable: Durable, listener: socket) -> Iterator[None]:
     server = uvicorn.Server(uvicorn.Config(asgi_app(platform, durable), log_level="error", server_header=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="careplane-simulation")
     thread.start()
     try:
         # the socket listens already, so the first request waits until the server takes it
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield
     finally:
         server.should_exit = True
         thread.join()
-        listener.close()
