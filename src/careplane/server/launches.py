@@ -17,7 +17,7 @@ from careplane.store import Store, stamp
 from careplane.store.tables import smart_launches
 
 MINUTES = 10
-MOST = 10_000
+MOST = 100_000
 _GONE = ["This launch is not known here: it was used already, it is older than ten minutes, or it began elsewhere."]
 AGAIN = "Launch again from the EHR."
 

@@ -130,7 +130,8 @@ def _identifier(patient: JSON) -> str:
     for one in map(as_object, as_list(patient.get("identifier"))):
         codings = as_list(as_object(one.get("type")).get("coding"))
         if any(as_object(coding).get("code") in _IDENTIFIERS for coding in codings) and one.get("value"):
-            return f"MRN {one['value']}"
+            value = str(one["value"])
+            return value if value.upper().startswith("MRN") else f"MRN {value}"
     return ""
 
 

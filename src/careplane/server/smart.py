@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from careplane.codecs.smart import launch_scopes, read_answer, read_scopes
+from careplane.codecs.smart import Identity, launch_scopes, read_answer, read_scopes
 from careplane.console import ConsoleContext
 from careplane.console.launched import launch_page, set_launch_cookie
 from careplane.console.protection import HostCheck, SecurityHeaders, host_names
@@ -109,7 +109,13 @@ class SmartDoor:
         await client.check_issuer(answer.issuer)
         token = await client.redeem(answer.code, browser.verifier, read_scopes(pending.scope))
         identity = await client.identify(token, browser.nonce)
-        response = await begin_session(self._platform, self._context, request, client, ehr, pending, token, identity)
+        try:
+            response = await begin_session(
+                self._platform, self._context, request, client, ehr, pending, token, identity
+            )
+        except CareplaneError as error:
+            await run_in_threadpool(self._record, ehr, identity, error)
+            raise
         set_launch_cookie(response, cookie_name(state), "", 0, "/smart")
         return response
 
@@ -130,9 +136,18 @@ class SmartDoor:
 
     def _problem(self, error: CareplaneError) -> Response:
         title, reasons, way_out = _words(error)
-        now = self._context.wall_clock()
-        self._platform.ledger.append("launch.refused", at=now, facts={"error": type(error).__name__})
         return launch_page(self._context, title, reasons, way_out, error.status)
+
+    def _record(self, ehr: Ehr, identity: Identity, error: CareplaneError) -> None:
+        """Put a refusal on record once the EHR has vouched for a person: what anybody on the network can send is not
+        recorded, so that nobody can fill the ledger."""
+        ledger = self._platform.ledger
+        ledger.append(
+            "launch.refused",
+            at=self._context.wall_clock(),
+            actor=ledger.pseudonym(identity.fhir_user),
+            facts={"ehr": ehr.name, "error": type(error).__name__},
+        )
 
 
 def _once(request: Request, name: str) -> str:

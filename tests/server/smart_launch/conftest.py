@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from typing import Any
 
 import httpx
 import pytest
@@ -171,54 +172,70 @@ Open = Callable[..., Site]
 
 @pytest.fixture
 def open_site(platform: Platform, upstream: str) -> Iterator[Open]:
-    """Starts a site and its EHR, which know each other."""
+    """Starts a site and its EHR, which know each other; the EHR may be one that misbehaves."""
     with ExitStack() as stack:
 
         def act(
-            server: type[AuthorizationServer] = AuthorizationServer,
-            *,
-            credentials: Credentials = "ES384",
-            says_issuer: bool = True,
-            scopes: str = "",
-            frames: tuple[str, ...] = (),
-            framed: bool = False,
-            tenant: str | None = None,
-            name: str = "main",
+            server: type[AuthorizationServer] = AuthorizationServer, *, says_issuer: bool = True, **agreed: Any
         ) -> Site:
             ehr = stack.enter_context(SmartEhr(upstream, name="localhost", says_issuer=says_issuer, server=server))
-            address = stack.enter_context(_served(platform))
-            site = Site(platform, address, ehr, name)
-            jwks = None if credentials == "public" else f"{address}/.well-known/jwks.json"
-            ehr.register(
-                RegisteredClient(
-                    id="careplane",
-                    title="Careplane",
-                    redirect_uris=(site.redirect_uri(),),
-                    launch_url=f"{address}/smart/launch",
-                    jwks_uri=jwks,
-                    scopes=scopes,
-                )
-            )
-            known = Ehr(
-                name=name,
-                issuer=ehr.fhir_base,
-                client_id="careplane",
-                credentials=credentials,
-                frames=(ehr.address, *frames) if framed else frames,
-                tenant=tenant,
-                added_at=datetime.now(UTC),
-                added_by=ADMIN,
-            )
-            register_ehr(platform.store, platform.ledger, known)
-            return site
+            return _introduced(Site(platform, stack.enter_context(_served(platform)), ehr), **agreed)
 
         yield act
 
 
+@pytest.fixture(scope="session")
+def running(opened: Platform, upstream: str) -> Iterator[Site]:
+    """A site and its EHR that all tests share which need nothing special."""
+    with SmartEhr(upstream, name="localhost") as ehr, _served(opened) as address:
+        yield Site(opened, address, ehr)
+
+
 @pytest.fixture
-def site(open_site: Open) -> Site:
-    """A site and its EHR, as they should be."""
-    return open_site()
+def site(platform: Platform, running: Site) -> Site:
+    """A site and its EHR, as they should be, introduced to each other afresh."""
+    return _introduced(running)
+
+
+@pytest.fixture
+def agree(platform: Platform, running: Site) -> Open:
+    """The same, with something else agreed between them."""
+    return lambda **agreed: _introduced(running, **agreed)
+
+
+def _introduced(
+    site: Site,
+    *,
+    credentials: Credentials = "ES384",
+    scopes: str = "",
+    frames: tuple[str, ...] = (),
+    framed: bool = False,
+    tenant: str | None = None,
+) -> Site:
+    """Register each at the other."""
+    site.ehr.server.clients.clear()
+    site.ehr.register(
+        RegisteredClient(
+            id="careplane",
+            title="Careplane",
+            redirect_uris=(site.redirect_uri(),),
+            launch_url=f"{site.address}/smart/launch",
+            jwks_uri=None if credentials == "public" else f"{site.address}/.well-known/jwks.json",
+            scopes=scopes,
+        )
+    )
+    known = Ehr(
+        name=site.name,
+        issuer=site.ehr.fhir_base,
+        client_id="careplane",
+        credentials=credentials,
+        frames=(site.ehr.address, *frames) if framed else frames,
+        tenant=tenant,
+        added_at=datetime.now(UTC),
+        added_by=ADMIN,
+    )
+    register_ehr(site.platform.store, site.platform.ledger, known)
+    return site
 
 
 Account = Callable[..., None]

@@ -41,6 +41,12 @@ def refused(site: Any, page: httpx.Response, status: int, *words: str) -> None:
     assert no_session(site)
 
 
+def records(site: Any) -> int:
+    """How many refusals this test put on record."""
+    folder = site.platform.home / "ledger"
+    return sum(path.read_bytes().count(b'"launch.refused"') for path in folder.rglob("*") if path.is_file())
+
+
 def step(site: Any, browser: Any, context: LaunchContext = ANA) -> str:
     """Launch up to the point where the EHR sends the browser back; gives that URL, not yet opened."""
     to_ehr = browser.get(site.launch_url(context)).headers["location"]
@@ -73,8 +79,10 @@ def test_an_issuer_that_was_not_registered(site, browser, issuer: str) -> None: 
     "query", ["", "iss=a", "launch=a", "iss=a&iss=b&launch=c", "iss=&launch=c", "iss={long}&launch=c"]
 )
 def test_what_is_no_launch(site, browser, query: str) -> None:  # type: ignore[no-untyped-def]
+    before = records(site)
     page = browser.get(f"{site.address}/smart/launch?{query.replace('{long}', 'a' * 5000)}")
     refused(site, page, 400, "must be given once")
+    assert records(site) == before, "what anybody can send does not fill the ledger"
 
 
 def test_http_is_no_issuer_beyond_loopback(platform) -> None:  # type: ignore[no-untyped-def]
@@ -238,8 +246,10 @@ def test_the_unchanged_id_token_of_that_ehr_is_fine(open_site, browser, draft) -
 
 def test_somebody_without_an_account_is_told_who_can_grant_it(site, browser, draft) -> None:  # type: ignore[no-untyped-def]
     draft("one")
+    before = records(site)
     page = browser.go(site.launch_url(ANA, user="Practitioner/p9"))
     refused(site, page, 403, "nobody of that name has an account", "--person Practitioner/p9")
+    assert records(site) == before + 1, "on record, as the EHR vouched for the person"
     assert [account.id for account in accounts.find_accounts(site.platform.store)] == ["nia"], "none was made"
 
 
@@ -282,9 +292,9 @@ def test_a_patient_whom_the_chart_does_not_have(site, browser) -> None:  # type:
     refused(site, browser.go(site.launch_url(LaunchContext(patient="Patient/nobody"))), 502, "GET Patient")
 
 
-def test_another_tenant(open_site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+def test_another_tenant(agree, browser, draft) -> None:  # type: ignore[no-untyped-def]
     draft("one")
-    site = open_site(tenant="north")
+    site = agree(tenant="north")
     for tenant in ("south", None):
         refused(site, browser.go(site.launch_url(LaunchContext(patient="Patient/ana", tenant=tenant))), 403, "tenant")
     good = LaunchContext(patient="Patient/ana", tenant="north")

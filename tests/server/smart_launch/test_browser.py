@@ -82,10 +82,10 @@ def test_from_the_chart_to_a_signature_by_keyboard_only(site, page: Page, draft)
     assert run.review.by == "Practitioner/p1"
 
 
-def test_in_a_frame_of_the_ehr_and_by_keyboard(open_site, page: Page, draft) -> None:  # type: ignore[no-untyped-def]
+def test_in_a_frame_of_the_ehr_and_by_keyboard(agree, page: Page, draft) -> None:  # type: ignore[no-untyped-def]
     """The EHR is another site (localhost) than the app (127.0.0.1), and third-party cookies are off."""
     draft("one")
-    site = open_site(framed=True)
+    site = agree(framed=True)
     page.goto(f"{site.ehr.address}/chart/ana")
     page.get_by_label("You are").select_option("p1")
     page.get_by_role("button", name="Open it beside the chart").click()

@@ -114,9 +114,9 @@ def test_without_a_draft_the_list_says_so(site, browser) -> None:  # type: ignor
 
 
 @pytest.mark.parametrize("credentials", ["RS384", "ES384", "public"])
-def test_every_way_to_prove_who_we_are(open_site, browser, draft, credentials: str) -> None:  # type: ignore[no-untyped-def]
+def test_every_way_to_prove_who_we_are(agree, browser, draft, credentials: str) -> None:  # type: ignore[no-untyped-def]
     draft("one")
-    site = open_site(credentials=credentials)
+    site = agree(credentials=credentials)
     assert browser.go(site.launch_url(ANA)).url.path == "/review/run-one"
 
 
@@ -160,12 +160,12 @@ def test_another_patient_in_the_ehr_is_another_session(site, browser, draft) -> 
     assert browser.get(f"{site.address}/review/run-one").status_code == 403
 
 
-def test_drafts_of_apps_whose_reads_the_ehr_did_not_grant_are_withheld(open_site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+def test_drafts_of_apps_whose_reads_the_ehr_did_not_grant_are_withheld(agree, browser, draft) -> None:  # type: ignore[no-untyped-def]
     draft("one", app="previsit_summary")
     draft("two", app="portal_reply")
     granted = "launch openid fhirUser patient/Communication.rs patient/Patient.rs patient/MedicationRequest.rs "
     granted += "patient/Condition.rs patient/AllergyIntolerance.rs patient/Appointment.rs patient/Observation.rs"
-    site = open_site(scopes=granted)
+    site = agree(scopes=granted)
     page = browser.go(site.launch_url(ANA))
     assert page.url.path == "/review/run-two", "portal_reply reads nothing else"
     withheld = browser.get(f"{site.address}/review/run-one")
@@ -173,9 +173,9 @@ def test_drafts_of_apps_whose_reads_the_ehr_did_not_grant_are_withheld(open_site
     assert "did not grant" in withheld.text
 
 
-def test_cookies_and_headers_of_a_framed_session(open_site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+def test_cookies_and_headers_of_a_framed_session(agree, browser, draft) -> None:  # type: ignore[no-untyped-def]
     draft("one")
-    site = open_site(frames=("https://ehr.example.org",))
+    site = agree(frames=("https://ehr.example.org",))
     page = browser.go(site.launch_url(ANA))
     policy = page.headers["content-security-policy"]
     assert policy.endswith("frame-ancestors https://ehr.example.org")
@@ -195,9 +195,9 @@ def test_without_frame_origins_nobody_may_frame(site, browser, draft) -> None:  
     assert page.headers["x-frame-options"] == "DENY"
 
 
-def test_a_console_session_of_the_same_browser_is_never_framed_and_comes_back(open_site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+def test_a_console_session_of_the_same_browser_is_never_framed_and_comes_back(agree, browser, draft) -> None:  # type: ignore[no-untyped-def]
     draft("one")
-    site = open_site(frames=("https://ehr.example.org",))
+    site = agree(frames=("https://ehr.example.org",))
     store = site.platform.store
     link = f"{site.address}{console.one_time_link(store, 'nia', datetime.now(UTC))}"
     browser.post(link, {"csrf": page_form(browser.get(link).text)})
@@ -212,7 +212,7 @@ def test_a_console_session_of_the_same_browser_is_never_framed_and_comes_back(op
     assert browser.get(f"{site.address}/portfolio").status_code == 200
 
 
-def test_a_token_is_used_and_gone(site, browser, draft, everything: Callable[[], bytes], caplog) -> None:  # type: ignore[no-untyped-def]
+def test_a_token_is_used_and_gone(site, browser, draft, everything: Callable[[], bytes], caplog, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     caplog.set_level("DEBUG", "careplane")
     draft("one")
     given: list[str] = []
@@ -223,7 +223,7 @@ def test_a_token_is_used_and_gone(site, browser, draft, everything: Callable[[],
         given.extend(one for one in pair if one)
         return pair
 
-    site.ehr.server.grants.tokens = listen
+    monkeypatch.setattr(site.ehr.server.grants, "tokens", listen)
     assert browser.go(site.launch_url(ANA)).url.path == "/review/run-one"
     assert len(given) == 1, "no refresh token was asked for"
     kept = everything()
@@ -232,9 +232,9 @@ def test_a_token_is_used_and_gone(site, browser, draft, everything: Callable[[],
     assert site.ehr.server.grants.find(given[0]) is None, "revoked after its one read"
 
 
-def test_a_launch_ends_and_says_how_to_begin_again(open_site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+def test_a_launch_ends_and_says_how_to_begin_again(agree, browser, draft) -> None:  # type: ignore[no-untyped-def]
     draft("one")
-    site = open_site(frames=("https://ehr.example.org",))
+    site = agree(frames=("https://ehr.example.org",))
     browser.go(site.launch_url(ANA))
     with site.platform.store.write() as connection:
         connection.execute(sessions.update().values(expires_at="2026-01-01T00:00:00+00:00"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from urllib.parse import urlencode
 
 from joserfc import jwt
@@ -34,7 +35,7 @@ class AuthorizationServer:
         self.issuer, self.fhir_base, self._says_issuer = issuer, fhir_base, says_issuer
         self.clients: dict[str, RegisteredClient] = {}
         self.grants = Grants()
-        self.key = RSAKey.generate_key(2048, {"kid": "sandbox-1", "use": "sig", "alg": "RS256"})
+        self.key = _signing_key()
         self._authentication = Authentication(self.clients, self.grants, Jwks())
 
     def url(self, name: str) -> str:
@@ -206,6 +207,12 @@ class AuthorizationServer:
         if with_identity and {"openid", "fhirUser"} <= set(grant.scopes.others):
             body["id_token"] = self.id_token(grant)
         return JSONResponse(body, headers=NO_STORE)
+
+
+@cache
+def _signing_key() -> RSAKey:
+    """The key behind our id_tokens, one for each process."""
+    return RSAKey.generate_key(2048, {"kid": "sandbox-1", "use": "sig", "alg": "RS256"})
 
 
 def _context(grant: Grant) -> JSON:

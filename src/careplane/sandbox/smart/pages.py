@@ -73,7 +73,8 @@ class EhrPages:
             ),
         )
         if form.get("frame") == "yes":
-            return _page("framed.html", target=target, client=client, patient=form["patient"])
+            patient = _row(await self._fhir.read(f"Patient/{form['patient']}"))
+            return _page("framed.html", target=target, client=client, patient=patient)
         return RedirectResponse(target, 303)
 
     def launch_url(self, client: RegisteredClient, user: str, context: LaunchContext) -> str:
