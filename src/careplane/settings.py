@@ -120,6 +120,10 @@ ROWS: tuple[Row, ...] = (
         least=1,
         most=1000,
     ),
+    Row(
+        "messages_file", "", "File with the channels and policy of messages to patients (TOML); empty: portal, letters."
+    ),
+    Row("erp_path", "", "Folder into which the ERP drops files (CSV, X12); empty: none is read."),
     Row("session_hours", 12.0, "How long a console sign-in lasts.", least=0.1, most=720),
     Row(
         "log_level",

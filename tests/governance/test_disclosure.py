@@ -1,5 +1,7 @@
 """The rules of disclosure: dated, by jurisdiction, and the most protective text where nothing is known."""
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -110,3 +112,8 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, told: str) -> 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_disclosure_rules(tmp_path / "none.toml")
+
+
+def test_the_page_of_reference_is_current() -> None:
+    script = Path(__file__).resolve().parents[2] / "scripts/disclosure-reference"
+    subprocess.run([sys.executable, script, "--check"], check=True)

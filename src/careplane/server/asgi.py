@@ -1,7 +1,7 @@
 """One ASGI app: the gateway's data plane, the door for events, health, and the console for everything else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -16,8 +16,11 @@ from careplane import __version__, console
 from careplane.gateway.asgi import asgi
 from careplane.server.cds import CdsDoor
 from careplane.server.chat import chat_routes
+from careplane.server.erp_tending import tend_erp
 from careplane.server.events import events_door
 from careplane.server.integration_checks import tend_checks
+from careplane.server.message_doors import MessageDoors
+from careplane.server.messaging import tend_messages
 from careplane.server.platform import Platform
 from careplane.server.smart import SmartDoor
 from careplane.server.subscribing import open_subscribing
@@ -43,7 +46,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(server: Starlette) -> AsyncIterator[None]:
-        beside = (platform.parts.tend(), tend_downtime(platform), tend_checks(platform, server))
+        beside = (*own_turns(platform, durable), tend_checks(platform, server))
         tended = [asyncio.ensure_future(one) for one in beside]
         if subscribing is not None:
             tended.append(asyncio.ensure_future(subscribing.tend()))
@@ -54,6 +57,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
         await smart.aclose()
         if subscribing is not None:
             await subscribing.aclose()
+        await platform.messages.aclose()
         await platform.gateway.aclose()
         await platform.fhir.aclose()
 
@@ -66,10 +70,21 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
             *chat_routes(platform),
             *hooks.routes(),
             *smart.routes(),
+            *MessageDoors(platform).routes(),
             *subscription_routes(platform.store, subscribing.hearing if subscribing else None),
             Mount("/", console.app(context)),
         ],
         lifespan=lifespan,
+    )
+
+
+def own_turns(platform: Platform, durable: Durable | None) -> tuple[Coroutine[None, None, None], ...]:
+    """What runs beside the server until it ends."""
+    return (
+        platform.parts.tend(),
+        tend_downtime(platform),
+        tend_messages(platform.messages),
+        tend_erp(platform, durable),
     )
 
 

@@ -26,12 +26,14 @@ from careplane.records.run import Event, Permit, Reason
 from careplane.server.ehr import open_fhir
 from careplane.server.entitling import entitle, find_app, read_apps, region_of
 from careplane.server.hl7v2_context import layered, messages_of
+from careplane.server.messaging import Post, open_post, patient_text
 from careplane.server.models import gateway_file, model_region, open_models
 from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
 from careplane.store.hl7v2_inbox import Hl7v2Inbox
+from careplane.workflow.messaging import Messages
 from careplane.workflow.outages import Outages
 
 Clock = Callable[[], datetime]
@@ -66,6 +68,8 @@ class Platform:
     fhir: FhirConnector
     hl7v2: Hl7v2Inbox | None
     runtime: workflow.Runtime
+    post: Post
+    messages: Messages
     clock: Clock
     synthetic: bool
     parts: OpenParts
@@ -122,6 +126,7 @@ def open_platform(
     messages = messages_of(settings)
     connector = layered(fhir or open_fhir(settings, apps.values()), messages)
     gates = (partial(_training_gate, store),)
+    post = open_post(settings, store, ledger, connector)
     runtime = workflow.Runtime(
         apps=partial(find_app, apps),
         store=store,
@@ -135,6 +140,7 @@ def open_platform(
         region=model_region(settings),
         synthetic=synthetic,
         outages=Outages(store, ledger),
+        patient_text=partial(patient_text, post.planner, clock),
     )
     return Platform(
         settings=settings,
@@ -148,6 +154,8 @@ def open_platform(
         fhir=connector,
         hl7v2=messages,
         runtime=runtime,
+        post=post,
+        messages=Messages(runtime, post.planner, post.senders),
         clock=clock,
         synthetic=synthetic,
         parts=opened,

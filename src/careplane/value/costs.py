@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from careplane.records.money import CostLine
 from careplane.store import Store, find, insert_new
@@ -17,19 +17,24 @@ PLATFORM = "platform"
 def import_costs(store: Store, lines: Iterable[CostLine]) -> int:
     """Add cost lines; says how many were new. A line id that is there already is left as it is."""
     with store.write() as connection:
-        return sum(
-            insert_new(
-                connection,
-                table,
-                line,
-                id=line.id,
-                item=line.item,
-                category=line.category,
-                on=line.on.isoformat(),
-                usd=line.usd,
-            )
-            for line in lines
+        return add_costs(connection, lines)
+
+
+def add_costs(connection: Connection, lines: Iterable[CostLine]) -> int:
+    """Add cost lines in a transaction that is under way; says how many were new."""
+    return sum(
+        insert_new(
+            connection,
+            table,
+            line,
+            id=line.id,
+            item=line.item,
+            category=line.category,
+            on=line.on.isoformat(),
+            usd=line.usd,
         )
+        for line in lines
+    )
 
 
 def find_costs(store: Store, item: str, until: datetime | None = None) -> list[CostLine]:

@@ -148,9 +148,12 @@ class Planner:
         return hmac.compare_digest(self.proof(run).encode(), proof.encode("utf-8", "replace"))
 
     def _choose(self, contact: Contact, refused: set[Channel]) -> tuple[Channel | None, str, tuple[str, ...]]:
-        choices = choices_of(self._store, self._ledger, contact.ways)
+        portal: tuple[Channel, str] = ("portal", contact.patient)
+        choices = choices_of(self._store, self._ledger, (*contact.ways, portal))
+        wanted = portal not in contact.ways and choices.get(portal) == "prefer"
+        ways = (portal, *contact.ways) if wanted else contact.ways
         place = {channel: n for n, channel in enumerate(self.policy.channels)}
-        ranked = [way for _, way in sorted(enumerate(contact.ways), key=lambda one: _rank(one, choices, place))]
+        ranked = [way for _, way in sorted(enumerate(ways), key=lambda one: _rank(one, choices, place))]
         skipped: list[str] = []
         for channel, to in ranked:
             why = self._why_not(channel, choices.get((channel, to)), refused)
