@@ -1,5 +1,7 @@
 """Who we are at the EHR: backend services from the settings, and no scope that no app declares."""
 
+import re
+import textwrap
 from pathlib import Path
 
 import orjson
@@ -13,7 +15,8 @@ from careplane.errors import SettingsError
 from careplane.server.client_keys import client_key
 from careplane.server.ehr import backend_scopes, declared_scopes, open_fhir, published_keys
 from careplane.server.entitling import read_apps
-from careplane.settings import Settings, default_settings
+from careplane.server.subscribing import topics
+from careplane.settings import Settings, default_settings, read_settings
 
 APPS = tuple(read_apps(Path("no-apps-of-a-site")).values())
 KEY = ECKey.generate_key("P-384")
@@ -101,3 +104,14 @@ def test_a_file_that_is_no_key_is_refused(settings: Settings) -> None:
     Path(settings.text("fhir_key_file")).write_text("not a key")
     with pytest.raises(SettingsError, match="fhir_key_file"):
         published_keys(settings)
+
+
+def test_the_settings_of_the_how_to_are_settings(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/how-to/connect-an-ehr.md"
+    blocks = re.findall(r"^ *```toml\n(.*?)^ *```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        file = tmp_path / "careplane.toml"
+        file.write_text(textwrap.dedent(block))
+        assert read_settings({}, file).text("fhir_base_url") in ("", "https://ehr.example.org/fhir/r4")
+    assert topics(read_settings({}, None, subscription_topics="Communication=https://ehr.example.org/t"))

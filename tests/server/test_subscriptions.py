@@ -1,6 +1,7 @@
 """Subscriptions at a real FHIR server that fires at our door: what happened there is an event here, once, durably."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import uvicorn
 from sqlalchemy import select
 
+from careplane.cli import main
 from careplane.codecs.fhir_subscription import BACKPORT
 from careplane.errors import SettingsError
 from careplane.records import JSON
@@ -354,6 +356,25 @@ def test_while_the_ehr_cannot_be_read_it_is_told_to_send_again(topical: Site, mo
     topical.write("away")
     assert topical.post(one, bundle(one, focus="Communication/away"), token=token).status_code == 200
     assert "Communication/away/created" in topical.taken()
+
+
+def test_the_list_says_how_far_each_was_heard(
+    topical: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topical.one()
+    topical.write("listed")
+    topical.wait_for("Communication/listed/created")
+    monkeypatch.setenv("CAREPLANE_FHIR_BASE_URL", topical.ehr)
+    home = str(topical.platform.home)
+    with pytest.raises(SystemExit):
+        main(["subscription", "list", "--home", home, "--ask", "--json"])
+    shown = {row["type"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (shown["Communication"]["form"], shown["Communication"]["status"]) == ("backport", "active")
+    with pytest.raises(SystemExit):
+        main(["subscription", "list", "--home", home])
+    out = capsys.readouterr().out
+    assert "Communication  (backport, Subscription/" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_settings_are_checked() -> None:
