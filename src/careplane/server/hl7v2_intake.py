@@ -50,15 +50,22 @@ class Intake:
         self._idents = map(f"{secrets.token_hex(4)}{{:x}}".format, itertools.count())
 
     async def answer(self, block: Block, peer: str) -> Sequence[bytes]:
-        """The acknowledgements of a block. AA and CA say that the message is on disk, and nothing more."""
+        """The acknowledgements of a block. AA and CA say that the message is on disk, and nothing more.
+
+        An acknowledgement is not acknowledged, nor kept: two systems would answer each other for ever.
+        """
         at = self._clock()
         try:
             message = self._read(block)
         except MessageError as error:
             header = header_of(block.data)
+            if _is_answer(header):
+                return []
             outcome, problems = await self._refused(block, error, header, peer, at)
         else:
             header = message.header
+            if _is_answer(header):
+                return []
             outcome, problems = await self._kept(block.data, message, peer, at)
         return answers(header, outcome, problems, at=at, ident=next(self._idents))
 
@@ -97,6 +104,10 @@ class Intake:
             except StoreError:
                 return "R", [_not_kept()]
         return outcome_of(error), [error]
+
+
+def _is_answer(header: Segment | None) -> bool:
+    return header is not None and header.text(9) == "ACK"
 
 
 def read(raw: bytes, charset: str | None, default: str) -> Message:

@@ -188,6 +188,15 @@ def test_numbers_without_an_authority_are_the_sender_s_own() -> None:
     assert here["id"] != only(mapped("ADT^A08", PID), "Patient")["id"]
 
 
+def test_what_is_for_training_is_labelled_as_test_data() -> None:
+    head = "MSH|^~\\&|LAB|NORTH|||20260102||ADT^A01|c1|{}|2.5.1\r"
+    for processing, labelled in (("T", True), ("D", True), ("P", False)):
+        found = to_fhir(parse((head.format(processing) + PID).encode()), SITE)
+        assert [one["meta"]["tag"][0]["code"] == "HTEST" if "meta" in one else False for one in found.leading] == [
+            labelled
+        ]
+
+
 def test_a_message_about_nobody_is_refused() -> None:
     for kind, pid in (("ADT^A01", "PV1|1"), ("MDM^T02", "PID|1||^^^MRN")):
         with pytest.raises(MessageError) as caught:

@@ -120,3 +120,10 @@ def test_more_connections_than_allowed_are_closed(home: Path) -> None:
         with pytest.raises((ConnectionResetError, AssertionError)):
             line.exchange(block(discharge("3")))
         assert "MSA|AA" in asked(two, discharge("4"))
+
+
+def test_an_acknowledgement_is_not_acknowledged(line: Line) -> None:
+    acknowledgement = message("1", "MSA|AA|x", kind="ACK^A01^ACK")
+    (answer,) = line.exchange(block(acknowledgement) + block(acknowledgement + b"garbage") + block(discharge("2")))
+    assert "MSA|AA|2" in answer
+    assert len(line.inbox.newest()) == 1

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from careplane.codecs.hl7v2.fhir.appointments import appointments, places
-from careplane.codecs.hl7v2.fhir.datatypes import moment
+from careplane.codecs.hl7v2.fhir.datatypes import coded, moment
 from careplane.codecs.hl7v2.fhir.documents import documents
 from careplane.codecs.hl7v2.fhir.requests import charges, requests
 from careplane.codecs.hl7v2.fhir.results import reports
@@ -54,6 +54,8 @@ _MAKERS: dict[str, tuple[_Maker, ...]] = {
     "DFT": (charges, conditions),
     "BAR": (charges, conditions),
 }
+_TRIALS = ("T", "D")
+TEST_DATA = coded("http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST", "test health data")
 _FOCUS = ("DiagnosticReport", "DocumentReference", "Appointment", "ServiceRequest", "ChargeItem")
 _OF_VISIT = ("A08", "A54", "A55")
 """Further events of ADT that say how a visit is; those about a person (A28, A31) only name one."""
@@ -108,8 +110,8 @@ def to_fhir(message: Message, site: Site) -> Mapped:
     recorded = message.first("EVN")
     at = moment(recorded.text(2), site.zone) if recorded else None
     return Mapped(
-        leading=_distinct([*(one for one in subjects if one["resourceType"] in own), *made]),
-        mentioned=_distinct([one for one in subjects if one["resourceType"] not in own]),
+        leading=_distinct([*(one for one in subjects if one["resourceType"] in own), *made], message),
+        mentioned=_distinct([one for one in subjects if one["resourceType"] not in own], message),
         patient=who,
         encounter=visit,
         focus=f"{focus['resourceType']}/{focus['id']}" if focus else visit,
@@ -125,6 +127,10 @@ def _attending(visit: Segment, message: Message, site: Site) -> tuple[str, str] 
     return (site.system(part.whole(9), facility_of(message)), number) if number else None
 
 
-def _distinct(resources: list[JSON]) -> tuple[JSON, ...]:
-    """One of each ``Type/id``; a person who repeats themselves in a message is one resource."""
-    return tuple({(one["resourceType"], one["id"]): one for one in resources}.values())
+def _distinct(resources: list[JSON], message: Message) -> tuple[JSON, ...]:
+    """One of each ``Type/id``: a person who is named twice is one resource. A message of training or debugging (MSH-11)
+    makes test data, and says so."""
+    found = {(one["resourceType"], one["id"]): one for one in resources}.values()
+    if message.header.text(11) not in _TRIALS:
+        return tuple(found)
+    return tuple({**one, "meta": {"tag": [TEST_DATA]}} for one in found)
