@@ -28,9 +28,13 @@ ProbeOfKind = Callable[[Probing, Trigger], Awaitable[Answer]]
 
 
 async def in_workflow_launch(probing: Probing) -> Answer:
-    """The best answer of the app's triggers."""
+    """The best answer of the app's triggers; where none passes, what each of them lacks."""
     answers = [await _trigger(probing, trigger) for trigger in probing.app.spec.starts]
-    return min(answers, key=lambda answer: _RANK[answer.state])
+    best = min(answers, key=lambda answer: _RANK[answer.state])
+    if best.state == "pass":
+        return best
+    evidence, ways = (dict.fromkeys(getattr(one, name) for one in answers) for name in ("evidence", "way_out"))
+    return Answer(best.state, " ".join(evidence), " Or: ".join(ways))
 
 
 async def _trigger(probing: Probing, trigger: Trigger) -> Answer:
