@@ -17,7 +17,7 @@ from careplane.gateway.asgi import asgi
 from careplane.server.cds import CdsDoor
 from careplane.server.chat import chat_routes
 from careplane.server.erp_tending import tend_erp
-from careplane.server.events import events_door
+from careplane.server.events import events_door, events_openapi
 from careplane.server.integration_checks import tend_checks
 from careplane.server.message_doors import MessageDoors
 from careplane.server.messaging import tend_messages
@@ -67,6 +67,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
             Route("/metrics", _Whole(asgi(platform.plane.serve)), methods=["GET"]),
             Route("/health", _health, methods=["GET"]),
             Route("/events", events_door(platform, durable), methods=["POST"]),
+            Route("/events/openapi.json", events_openapi, methods=["GET"]),
             *chat_routes(platform),
             *hooks.routes(),
             *smart.routes(),

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from careplane import gateway
+from careplane import __version__, gateway
 from careplane.errors import StoreError
 from careplane.records import JSON, Record
 from careplane.records.app import App
@@ -20,7 +20,7 @@ from careplane.workflow.triggers import events_of
 
 MAX_EVENT_BYTES = 16_384
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Reference = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.\-]{1,64}$")]
 
 
@@ -41,6 +41,18 @@ class Notice(Record, frozen=True):
     user: Reference | None = None
 
 
+_TAKEN = "It is on disk and will be processed once, however often it is sent."
+_ANSWERS = {
+    400: "Not an event; the field is named.",
+    401: "No key, a wrong one or a revoked one.",
+    413: "Longer than an event may be.",
+    422: "Nothing that the app declares starts by this.",
+    503: "It could not be kept; send it again.",
+}
+_ERROR: JSON = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+_ACCEPTED: JSON = {"type": "object", "required": ["accepted"], "properties": {"accepted": {"type": "string"}}}
+
+
 def events_door(platform: Platform, durable: Durable | None) -> Callable[[Request], Awaitable[JSONResponse]]:
     """The door; without ``durable`` it answers 503, as nothing could be kept."""
 
@@ -51,6 +63,34 @@ def events_door(platform: Platform, durable: Durable | None) -> Callable[[Reques
             return _problem(503, "The event could not be kept; it was not taken. Send it again in some seconds.")
 
     return events
+
+
+def events_document() -> JSON:
+    """The OpenAPI 3.1 document of the door."""
+    (notice,), components = msgspec.json.schema_components([Notice], ref_template="#/components/schemas/{name}")
+    errors = {str(status): {"description": text, "content": _content(_ERROR)} for status, text in _ANSWERS.items()}
+    operation = {
+        "operationId": "send_event",
+        "summary": "Tell of something that happened; references only.",
+        "requestBody": {"required": True, "content": _content(notice)},
+        "responses": {"202": {"description": _TAKEN, "content": _content(_ACCEPTED)}, **errors},
+        "security": [{"key": []}],
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Careplane events", "version": __version__},
+        "paths": {"/events": {"post": operation}},
+        "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _content(schema: JSON) -> JSON:
+    return {"application/json": {"schema": schema}}
+
+
+async def events_openapi(_request: Request) -> JSONResponse:
+    """``GET /events/openapi.json``."""
+    return JSONResponse(events_document())
 
 
 async def _receive(request: Request, platform: Platform, durable: Durable | None) -> JSONResponse:

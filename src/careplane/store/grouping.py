@@ -6,6 +6,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from careplane.store.database import Store
 
@@ -17,8 +18,8 @@ MOST = 256
 
 
 class GroupedWrites:
-    """Writes that are small, independent of each other and do not fail for what they hold (``ON CONFLICT``): an error
-    is the database's, and all writes of its transaction get it."""
+    """Writes that are small and independent of each other. When the database is away, all who wait are told; when one
+    write is at fault, each of its transaction is written alone, and the others do not suffer."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -43,17 +44,27 @@ class GroupedWrites:
     def _commit(self) -> None:
         """Commit all that waits; whoever comes later, while this waits for the disk, is in the next transaction."""
         batch = self._taken()
-        if not batch:
-            return
+        if batch and not self._written(batch):
+            for one in batch:
+                self._written([one])
+
+    def _written(self, batch: list[tuple[Write, Future[Any]]]) -> bool:
+        """Write a batch and tell all who wait; ``False`` when one of several is at fault, and none is written."""
         try:
             with self._store.write() as connection:
                 results = [write(connection) for write, _ in batch]
+        except SQLAlchemyError as error:
+            if len(batch) > 1:
+                return False
+            batch[0][1].set_exception(error)
+            return True
         except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)
             raise
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+        return True
 
     def _taken(self) -> list[tuple[Write, Future[Any]]]:
         taken: list[tuple[Write, Future[Any]]] = []
