@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "check": "Live checks: integration.",
     "erp": "The ERP: read an export, list the files that were taken.",
     "message": "Messages to patients: list, preview, retry, cancel, letter.",
-    "x12": "X12: read remittances (835) and claims (837).",
+    "x12": "X12: read remittances and claims, write requests (278).",
     "demo": "Run the whole journey on a synthetic health system.",
     "downtime": "What is away, and drills of the fallback: drill, status, end.",
     "hl7v2": "HL7 v2: parse files, send over MLLP, see what came.",
