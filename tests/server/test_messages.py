@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 from starlette.applications import Starlette
 
+from careplane import console
 from careplane.cli import careplane
 from careplane.connectors.email.tests.mailbox import Mailbox, mail_server
 from careplane.errors import SettingsError
@@ -211,3 +213,29 @@ def test_the_commands(
     assert "sent" in call("list")
     call("choose", "portal", "Patient/ana", "prefer")
     assert "Channel:       portal" in call("preview", run)
+
+
+def test_the_desk_shows_what_the_patient_gets(
+    site: Platform, promote: Callable[..., None], train: Callable[..., None], serving: Serving
+) -> None:
+    promote("portal_reply", "pilot")
+    train("portal_reply", NURSE)
+
+    async def drafted() -> str:
+        await site.fhir.update({"resourceType": "Patient", "id": "ana", "telecom": SMS})
+        event = Event(id="e1", app="portal_reply", kind="Communication.created", at=site.clock(), patient="Patient/ana",
+                      focus="Communication/m1", user=NURSE)  # fmt: skip
+        return (await run_event(site.runtime, event)).id
+
+    run = asyncio.run(drafted())
+    now = datetime.now(UTC)
+    console.create_account(site.store, "ada", "Ada", ("clinician",), now, NURSE)
+    link = console.one_time_link(site.store, "ada", now)
+    with serving(asgi_app(site)) as url, httpx.Client(base_url=url, follow_redirects=True) as client:
+        token = client.get(link).text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
+        client.post(link, data={"csrf": token}).raise_for_status()
+        page = client.get(f"/review/{run}").text
+    assert "What the patient gets: text message, a notice" in page
+    assert "you have a new message from your care team" in page
+    assert "This message was written with the help of generative artificial intelligence" in page
+    assert "the most protective text" in page

@@ -1,6 +1,6 @@
 """What the pages need from the composition root."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from careplane.records.evidence import MeasureInfo
 from careplane.records.run import ReviewAction, Run, Survey
 from careplane.store import Store
 from careplane.workflow import Runtime
+from careplane.workflow.messaging import Planned
 
 Clock = Callable[[], datetime]
 
@@ -24,6 +25,10 @@ def utc_now() -> datetime:
 
 AnswerSurvey = Callable[[str, Survey], Run]
 """Keeps the answers to the three questions of a run; ``server`` binds it to the runtime."""
+
+
+PlanMessage = Callable[[Run, str, str], Awaitable[Planned]]
+"""What would leave to the patient if a text were signed now by a person; ``server`` binds it to the messages."""
 
 
 class ReviewRun(Protocol):
@@ -71,6 +76,7 @@ class ConsoleContext:
     wall_clock: Clock = utc_now
     answer_survey: AnswerSurvey | None = None
     runtime: Runtime | None = None
+    plan_message: PlanMessage | None = None
 
     @property
     def outages(self) -> tuple[Outage, ...]:

@@ -116,13 +116,14 @@ def open_post(settings: Settings, store: Store, ledger: Ledger, fhir: FhirConnec
         quiet_until=time.fromisoformat(file.quiet_until),
         timezone=settings.text("timezone"),
         site_name=settings.text("site_name"),
+        public_url=file.public_url or settings.text("public_url"),
         **{name: getattr(file, name) for name in _SAME},
     )
     return Post(Planner(store, ledger, fhir, policy, (*senders, "print"), partial(job_of, store)), senders)
 
 
 _SAME = (
-    *("jurisdiction", "channels", "full_text", "quiet_channels", "region", "contact", "link", "public_url"),
+    *("jurisdiction", "channels", "full_text", "quiet_channels", "region", "contact", "link"),
     *("portal_identifier", "licensed_jobs"),
 )
 

@@ -44,6 +44,7 @@ def console_context(platform: Platform) -> ConsoleContext:
         apps=platform.apps,
         review=review,
         answer_survey=partial(answer_survey, platform.runtime),
+        plan_message=platform.messages.plan,
         runtime=platform.runtime,
         clock=platform.clock,
         home=platform.home,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from careplane.change import trained
 from careplane.console.draft import ACT_NOW, CHECK_NAMES, draft_lines
 from careplane.console.pages.counts import count_drafts
+from careplane.console.pages.leaving import leaving_message
 from careplane.console.pages.names import names_of
 from careplane.console.pages.page import Page
 from careplane.console.pages.sources import source_rows
@@ -155,6 +156,7 @@ def _desk(visit: Visit, run: Run, error: CareplaneError | None = None) -> Respon
         rows={source.n: source_rows(run, source) for source in sources},
         seen={one.reference: one for one in run.seen},
         edit=edit,
+        leaving=leaving_message(visit, app, run),
         text=form.get("final_text") or (edit.text if edit else draft.text if draft else ""),
         reason=form.get("reason", edit.reason if edit else ""),
         comment=form.get("comment", edit.comment if edit else ""),
