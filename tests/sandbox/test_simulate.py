@@ -60,6 +60,7 @@ def test_the_doors_are_those_of_a_site(rows: Sequence[Row]) -> None:
     assert doors["hook"].endswith(": 1 card(s)")
     assert doors["subscription"] == "Subscription of the EHR to Communication"
     assert doors["hl7v2"] == "MLLP message ADT^A03, acknowledged AA"
+    assert doors["erp"] == "ERP file drop (claim.denied)"
     assert doors["api"] == "POST /events"
     assert doors["chat"] == "POST /chat"
     assert doors["schedule"] == "the clock"

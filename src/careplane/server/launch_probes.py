@@ -8,6 +8,7 @@ in, has the app a key.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from careplane import gateway
 from careplane.governance.cds_trust import find_trusts
@@ -106,6 +107,13 @@ async def _subscription(probing: Probing, trigger: Trigger) -> Answer:
     return passed(f"A Subscription to {kind} is held at the EHR; {trigger.on} starts it.")
 
 
+async def _erp(probing: Probing, trigger: Trigger) -> Answer:
+    path = probing.platform.settings.text("erp_path")
+    if not path or not await asyncio.to_thread(Path(path).is_dir):
+        return fail("There is no folder into which the ERP drops files.", "Set erp_path to a folder.")
+    return passed(f"The folder of the ERP is read; {trigger.on} starts it.")
+
+
 async def _api(probing: Probing, trigger: Trigger) -> Answer:
     keys = await asyncio.to_thread(gateway.list_keys, probing.platform.store, probing.app.id)
     valid = [key for key in keys if key.revoked_at is None]
@@ -118,6 +126,7 @@ _PROBES: Mapping[TriggerKind, ProbeOfKind] = {
     "hook": _hook,
     "subscription": _subscription,
     "hl7v2": _hl7v2,
+    "erp": _erp,
     "schedule": _schedule,
     "api": _api,
 }

@@ -52,6 +52,18 @@ async def schedule(world: World, knock: Knock) -> str:
     return "the clock"
 
 
+async def erp(world: World, knock: Knock) -> str:
+    """A file dropped into the ERP's folder, with the one row of the sandbox's export that is about the subject."""
+    rows = (world.dataset / "erp" / "claims.csv").read_text("utf-8").splitlines()
+    own = [row for row in rows[1:] if f",{knock.trigger.on}," in row and f",{knock.subject.focus}," in row]
+    if not own:
+        return await straight(world, knock)
+    name = f"claims-{secrets.token_hex(4)}.csv"
+    (world.erp_folder / name).write_text("\n".join((rows[0], own[0], "")), "utf-8")
+    (world.erp_folder / f"{name}.done").touch()
+    return f"ERP file drop ({knock.trigger.on})"
+
+
 async def straight(world: World, knock: Knock) -> str:
     """No door: the occurrence goes to the durable worker as a door would hand it over."""
     subject = knock.subject
@@ -75,6 +87,7 @@ DOORS: Mapping[TriggerKind, Door] = {
     "hook": hook,
     "subscription": subscription,
     "hl7v2": hl7v2,
+    "erp": erp,
     "schedule": schedule,
     "api": api,
     "chat": chat,

@@ -45,6 +45,7 @@ class World:
     address: str
     ehr_url: str
     mllp_port: int
+    erp_folder: Path
     dataset: Path
     staff: dict[str, Person]
     trained: set[tuple[str, str]] = field(default_factory=set)
@@ -85,12 +86,15 @@ def open_world(folder: Path, *, apps_path: str = "", model: str = "scripted", pr
         progress("Starting a server")
         listener = stack.enter_context(bind("127.0.0.1", 0))
         address, mllp_port = f"http://127.0.0.1:{listener.getsockname()[1]}", free_port()
+        erp_folder = folder / "erp"
+        erp_folder.mkdir()
         settings = default_settings(
             home=str(folder / "home"),
             apps_path=apps_path,
             model=model,
             fhir_base_url=ehr.base_url,
             public_url=address,
+            erp_path=str(erp_folder),
             mllp_port=mllp_port,
             mllp_systems=f"MRN={IDENTIFIERS}mrn, VISIT={IDENTIFIERS}visit",
         )
@@ -103,7 +107,7 @@ def open_world(folder: Path, *, apps_path: str = "", model: str = "scripted", pr
         stack.callback(durable.stop)
         stack.enter_context(_served(platform, durable, listener))
         stack.enter_context(listening(platform, durable, progress))
-        yield World(platform, durable, address, ehr.base_url, mllp_port, dataset, dict(staff))
+        yield World(platform, durable, address, ehr.base_url, mllp_port, erp_folder, dataset, dict(staff))
 
 
 def _enrol(platform: Platform, staff: Iterable[Person]) -> None:
