@@ -57,6 +57,8 @@ class Changes:
         Raises:
             UpstreamError: the EHR cannot be searched now, or more changed than can be made up for.
         """
+        if not subscribed.since:  # it was made a moment ago, and where it begins is not known yet
+            raise UpstreamError(f"GET {subscribed.type}: the Subscription is still being made.")
         since, limit = subscribed.since, PAGE
         while True:
             changed = await changed_since(self._platform.fhir, subscribed.type, since, limit)

@@ -21,6 +21,7 @@ from careplane.server.ehr import backend_scopes, endpoint_options
 from careplane.server.platform import Platform
 from careplane.server.subscriptions import PATH, Hearing
 from careplane.settings import Settings
+from careplane.store import stamp
 from careplane.workflow.durable import Durable
 from careplane.workflow.subscriptions import Subscribed, claim, confirm, find_subscribed, forget, instant
 
@@ -67,31 +68,31 @@ class Subscribing:
     async def _check_one(self, kind: str, one: Subscribed | None, wanted: bool) -> None:
         if one is not None and not wanted:
             await self._end(one)
+            forget(self._platform.store, one.id)
         elif one is None or not one.remote:
-            await self._make(kind, "")
+            await self._make(kind, one)
         else:
             held = await self._connector.held(one.remote)
             if held is None or held.get("status") not in LIVE or one.topic != self._topics.get(kind, ""):
                 await self._end(one)
-                await self._make(kind, one.since)
+                await self._make(kind, one)
             await self._catch_up(kind)
 
-    async def _make(self, kind: str, since: str) -> None:
-        """Subscribe to a type. ``since`` is where an earlier Subscription was heard to; "" is from now on."""
+    async def _make(self, kind: str, instead: Subscribed | None) -> None:
+        """Subscribe to a type, from now on or from where an earlier Subscription was heard to."""
         ident, token = uuid4().hex, secrets.token_urlsafe(32)
         topic = self._topics.get(kind, "")
-        if not claim(self._platform.store, kind, ident, token, topic, since):
+        if not claim(self._platform.store, kind, ident, token, topic, instead):
             return
         url, header = f"{self._url}/{ident}", f"Authorization: Bearer {token}"
         held = await self._connector.subscribe(rest_hook(f"{kind}?", url, header, REASON, topic=topic))
-        begun = instant((held.get("meta") or {}).get("lastUpdated")) or ""
+        begun = instant((held.get("meta") or {}).get("lastUpdated")) or stamp(self._platform.clock())
         confirm(self._platform.store, ident, f"Subscription/{held['id']}", begun)
         log.info("subscribed to %s", kind)
 
     async def _end(self, one: Subscribed) -> None:
         if one.remote:
             await self._connector.end(one.remote)
-        forget(self._platform.store, one.id)
 
     async def _catch_up(self, kind: str) -> None:
         """Make up for what was missed; all that changed since the last time is searched for, whatever was counted."""

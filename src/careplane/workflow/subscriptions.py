@@ -61,13 +61,20 @@ def subscribed(store: Store, ident: str) -> Subscribed | None:
     return None if row is None else Subscribed(**row._mapping)
 
 
-def claim(store: Store, kind: str, ident: str, token: str, topic: str, since: str) -> bool:
-    """Take it on oneself to subscribe to a type; ``False`` when it is there, or another process is at it."""
+def claim(store: Store, kind: str, ident: str, token: str, topic: str, instead: Subscribed | None = None) -> bool:
+    """Take it on oneself to subscribe to a type; ``False`` when it is there, or another process is at it.
+
+    ``instead`` of one that the EHR dropped, or that was never confirmed: what that one had not heard is still to be
+    heard, so it goes on from there.
+    """
+    since = instead.since if instead else ""
     with store.write() as connection:
         now = float(connection.execute(select(database_time(connection))).scalar_one())
-        here = connection.execute(select(table.c.remote, table.c.claimed_at).where(table.c.type == kind)).first()
+        here = connection.execute(select(table).where(table.c.type == kind)).first()
         if here is not None:
-            if here.remote or now - here.claimed_at < CLAIM_SECONDS:
+            if instead is None or here.id != instead.id:
+                return False
+            if not here.remote and now - here.claimed_at < CLAIM_SECONDS:
                 return False
             connection.execute(delete(table).where(table.c.type == kind))
         connection.execute(
