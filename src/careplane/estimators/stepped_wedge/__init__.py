@@ -127,7 +127,8 @@ def _exposure(used: Frame, spec: Spec, arm: Floats, cluster: Ints) -> Ints:
             )
     rank = np.argsort(order)
     start = np.array([np.argmax(row == 1) if (row == 1).any() else len(times) for row in table[:, order]])
-    return np.maximum(rank[period] - start[cluster] + 1, 0).astype(np.int64)
+    since: Ints = np.maximum(rank[period] - start[cluster] + 1, 0).astype(np.int64)
+    return since
 
 
 def _in_time(times: Sequence[str]) -> Ints:
