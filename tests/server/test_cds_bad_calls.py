@@ -266,6 +266,7 @@ _RESOURCE = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @THREADS
 @given(
@@ -284,6 +285,7 @@ SCHEMA = schemathesis.openapi.from_dict(api_document())
 OPERATIONS = [one.ok() for one in SCHEMA.get_all_operations() if isinstance(one, Ok)]
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 @THREADS

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete
 
 from careplane.codecs.smart.urls import origin_of, secure_url
-from careplane.errors import InputError, NotFound, TokenError
+from careplane.errors import InputError, NotFound
 from careplane.ledger import Ledger
 from careplane.records.hooks import CdsTrust
 from careplane.store import Store, fetch, find, save
@@ -68,24 +68,19 @@ def find_trust(store: Store, issuer: str) -> CdsTrust | None:
         return fetch(connection, cds_trusts, CdsTrust, cds_trusts.c.issuer == issuer)
 
 
-def use_token(store: Store, issuer: str, jti: str, expires: float, now: float) -> None:
-    """Use a token up; durable on return.
+def use_token(connection: Connection, issuer: str, jti: str, expires: float, now: float) -> bool:
+    """Use a token up; durable with the transaction. Says whether it was new: not used before, here or elsewhere.
 
     Args:
-        store: where it is remembered.
+        connection: a transaction that writes.
         issuer: who signed it.
         jti: its id, unique with the issuer.
         expires: when it ends, in seconds since 1970; it is remembered until a while after.
         now: the time, in the same seconds.
-
-    Raises:
-        TokenError: it was used before, here or in another process.
     """
     digest = hashlib.sha256(f"{issuer}\n{jti}".encode()).hexdigest()
-    with store.write() as connection:
-        connection.execute(delete(seen_tokens).where(seen_tokens.c.expires < now - _OLD_SECONDS))
-        if not insert_row(connection, seen_tokens, hash=digest, expires=expires):
-            raise TokenError("This token was used before; sign a new one for each call.", "replayed")
+    connection.execute(delete(seen_tokens).where(seen_tokens.c.expires < now - _OLD_SECONDS))
+    return insert_row(connection, seen_tokens, hash=digest, expires=expires)
 
 
 def allowed_origins(trusts: Sequence[CdsTrust]) -> frozenset[str]:

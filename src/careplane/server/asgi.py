@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +30,9 @@ from careplane.server.tending import tend_downtime
 from careplane.server.wiring import console_context
 from careplane.workflow.durable import Durable
 
+THREADS = 32
+"""They wait for the disk most of the time; what waits at once shares a write."""
+
 
 def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
     """The whole server of one installation.
@@ -46,6 +50,7 @@ def asgi_app(platform: Platform, durable: Durable | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(server: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "careplane"))
         beside = (*own_turns(platform, durable), tend_checks(platform, server))
         tended = [asyncio.ensure_future(one) for one in beside]
         if subscribing is not None:

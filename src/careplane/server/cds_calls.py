@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from careplane.codecs.cdshooks import Card, HookCall, Reply
 from careplane.connectors import FhirReader, HookConnector
@@ -21,7 +22,9 @@ from careplane.records.people import Person
 from careplane.records.run import Event, Occurrence, Run
 from careplane.server.cds_services import HookService
 from careplane.server.platform import Platform
+from careplane.server.pressure import LoopLag
 from careplane.store import fetch
+from careplane.store.grouping import GroupedWrites
 from careplane.store.tables import people
 from careplane.workflow.card_feedback import remember_cards
 from careplane.workflow.downtime import active_fallback
@@ -32,8 +35,13 @@ from careplane.workflow.run import run_event
 from careplane.workflow.side_by_side import Finished, side_by_side
 from careplane.workflow.triggers import events_of
 
-MOST_UNDER_WAY = 200
-"""Runs of hooks that this process has under way at a time; beyond them apps are left out, so that all others answer."""
+FIRST_ROOM, LEAST_ROOM, MOST_ROOM = 12.0, 2.0, 256.0
+"""Runs of hooks that this process has in line at a time: it begins with the first, gives room with each call that is
+done in time, and takes it back when drafts are late because the process is. Apps beyond it are left out, so that calls
+are answered."""
+
+LATE_SHARE = 0.05
+"""The process is late when its loop is, by more than this share of the budget: slow models alone are no reason."""
 
 LACKING = (
     "Data that are needed were neither sent along nor could be fetched; honour the prefetch, or send a token whose "
@@ -65,15 +73,22 @@ class CdsCalls:
         platform: the installation.
         durable: where events are kept whose drafts come later; without it what is late is left out.
         open_connector: gives the connector for the FHIR server of an EHR.
+        writes: what calls of the same moment write together.
     """
 
-    def __init__(self, platform: Platform, durable: Durable | None, open_connector: OpenConnector) -> None:
+    def __init__(
+        self, platform: Platform, durable: Durable | None, open_connector: OpenConnector, writes: GroupedWrites
+    ) -> None:
         self._platform = platform
         self._durable = durable
         self._open_connector = open_connector
         self._connectors: dict[str, HookConnector] = {}
         self._under_way: set[asyncio.Task[None]] = set()
+        self._lag = LoopLag()
+        self._writes = writes
         self._running = 0
+        self._room = FIRST_ROOM
+        self._turn = 0
         self._budget = platform.settings.number("cds_budget_ms") / 1000
 
     async def answer(
@@ -94,16 +109,22 @@ class CdsCalls:
             event.app: event for event in events_of(service.apps, await asyncio.to_thread(self._occurrence, call))
         }
         taken = self._taken(events)
-        finished = await side_by_side(
-            {app: self._run(event, data) for app, event in taken.items()},
-            max(0.0, self._budget - (time.monotonic() - call.began)),
-        )
+        self._running += len(taken)
+        try:
+            finished = await side_by_side(
+                {app: self._run(event, data) for app, event in taken.items()},
+                max(0.0, self._budget - (time.monotonic() - call.began)),
+            )
+        finally:
+            self._running -= len(taken)
+        self._learn(finished)
         left_out = set(events) - set(taken)
         self._follow(call, events, finished, data)
         return await self._reply(call, events, finished, left_out)
 
     async def aclose(self) -> None:
         """Stop what is still under way: what the durable worker holds is run by the next process."""
+        self._lag.end()
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -143,16 +164,26 @@ class CdsCalls:
             return fetch(connection, people, Person, people.c.id == user)
 
     def _taken(self, events: Mapping[str, Event]) -> dict[str, Event]:
-        """The events that are run: as many as there is room for."""
-        room = max(0, MOST_UNDER_WAY - self._running)
-        return dict(list(events.items())[:room])
+        """The events that are run: as many as there is room for, beginning with another app at each call, so that under
+        pressure it is not always the same that are left out."""
+        room = max(0, int(self._room) - self._running)
+        if room >= len(events):
+            return dict(events)
+        named = list(events)
+        self._turn += 1
+        chosen = {named[(self._turn + number) % len(named)] for number in range(room)}
+        return {app: event for app, event in events.items() if app in chosen}
+
+    def _learn(self, finished: Finished[Run]) -> None:
+        """More room after drafts that came in time, less after drafts that were late because this process was."""
+        if finished.late and self._lag.seconds > LATE_SHARE * self._budget:
+            self._room = max(LEAST_ROOM, self._room * 0.7)
+        elif finished.done and not finished.late:
+            self._room = min(MOST_ROOM, self._room + 0.25)
 
     async def _run(self, event: Event, data: FhirReader) -> Run:
-        self._running += 1
-        try:
-            return await run_event(replace(self._platform.runtime, reads=data), event, waits=True)
-        finally:
-            self._running -= 1
+        runtime = replace(self._platform.runtime, reads=data, writes=self._writes)
+        return await run_event(runtime, event, waits=True)
 
     def _follow(self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], data: FhirReader) -> None:
         """Let what is late go on, and close the data of the call when all is done."""
@@ -196,7 +227,7 @@ class CdsCalls:
         refused = bool(lacking) and not finished.done and not finished.late
         cards = [_issued(call, events[app], card) for app, card in shown.items() if card.uuid is not None]
         if cards and not refused:
-            await asyncio.to_thread(remember_cards, self._platform.store, cards)
+            await asyncio.to_thread(self._writes.run, partial(remember_cards, shown=cards))
         await self._record(call, finished, left_out, len(told))
         if refused:
             what = sorted({kind for error in lacking for kind in error.what})

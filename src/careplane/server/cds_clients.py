@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from careplane.codecs.jwt import Expected, peek, verify
 from careplane.connectors._jwks import Jwks
@@ -10,16 +11,20 @@ from careplane.errors import TokenError, UpstreamError
 from careplane.governance.cds_trust import find_trust, use_token
 from careplane.records.hooks import CdsTrust
 from careplane.store import Store
+from careplane.store.grouping import GroupedWrites
 
 ALGORITHMS = ("ES384", "RS384", "ES256", "RS256", "ES512", "RS512", "PS256", "PS384", "PS512")
 MAX_LIFE_SECONDS = 600.0
 
 
 class CdsClients:
-    """Verifies the tokens of calls; every refusal is a :class:`~careplane.errors.TokenError`."""
+    """Verifies the tokens of calls; every refusal is a :class:`~careplane.errors.TokenError`.
 
-    def __init__(self, store: Store, jwks: Jwks, clock: Callable[[], datetime]) -> None:
-        self._store, self._jwks, self._clock = store, jwks, clock
+    Tokens of calls that come at the same moment are remembered in one ``writes``.
+    """
+
+    def __init__(self, store: Store, writes: GroupedWrites, jwks: Jwks, clock: Callable[[], datetime]) -> None:
+        self._store, self._writes, self._jwks, self._clock = store, writes, jwks, clock
 
     async def admit(self, authorization: str, url: str) -> CdsTrust:
         """Who calls ``url``, which the token must name exactly. A token is good for one call.
@@ -48,5 +53,7 @@ class CdsClients:
         claims = verify(token, keys, expected, now)
         if trust.tenant and claims.all.get("tenant") != trust.tenant:
             raise TokenError("The token is of another tenant than was agreed.", "untrusted")
-        await asyncio.to_thread(use_token, self._store, trust.issuer, str(claims.jti), claims.expires, now.timestamp())
+        use = partial(use_token, issuer=trust.issuer, jti=str(claims.jti), expires=claims.expires, now=now.timestamp())
+        if not await asyncio.to_thread(self._writes.run, use):
+            raise TokenError("This token was used before; sign a new one for each call.", "replayed")
         return trust

@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from careplane import alignment, governance
+from sqlalchemy import select
+
+from careplane import governance
 from careplane.codecs.cdshooks import Service, rule_template
 from careplane.codecs.cdshooks.templates import (
     PATIENT_KEY,
@@ -20,6 +22,7 @@ from careplane.codecs.cdshooks.templates import (
 )
 from careplane.records.app import App, ContextRule
 from careplane.store import Store
+from careplane.store.tables import register
 
 HOOK_VERSIONS = {
     "patient-view": "1.0",
@@ -71,7 +74,8 @@ def hook_services(apps: Mapping[str, App], stages: Mapping[str, str]) -> tuple[H
 
 def stages_of(store: Store) -> dict[str, str]:
     """The stage of each app on the register."""
-    return {item.id: item.stage for item in alignment.find_items(store)}
+    with store.read() as connection:
+        return {str(row.id): str(row.stage) for row in connection.execute(select(register.c.id, register.c.stage))}
 
 
 def _alone(hook: str, app: App) -> Service:

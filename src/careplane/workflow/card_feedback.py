@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from careplane.codecs.cdshooks import Feedback
 from careplane.errors import InputError
 from careplane.records.app import App
@@ -21,11 +23,10 @@ from careplane.workflow.hook_cards import REASONS, reason_code
 LONGEST_KEY = 120
 
 
-def remember_cards(store: Store, shown: Iterable[IssuedCard]) -> None:
-    """Keep which cards were shown; durable on return. A card that is shown again stays as it was."""
-    with store.write() as connection:
-        for card in shown:
-            insert_new(connection, cards, card, id=card.id, run=card.run, app=card.app, at=stamp(card.at))
+def remember_cards(connection: Connection, shown: Iterable[IssuedCard]) -> None:
+    """Keep which cards were shown; durable with the transaction. A card that is shown again stays as it was."""
+    for card in shown:
+        insert_new(connection, cards, card, id=card.id, run=card.run, app=card.app, at=stamp(card.at))
 
 
 def find_cards(store: Store, idents: Iterable[str]) -> dict[str, IssuedCard]:

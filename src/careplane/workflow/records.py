@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select, update
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from careplane.errors import NotFound
 from careplane.records.run import Run, RunStatus
 from careplane.store import Store, fetch, find, insert_new, stamp
+from careplane.store.grouping import GroupedWrites
 from careplane.store.rows import encode
 from careplane.store.tables import runs
 
@@ -75,12 +77,19 @@ def unwritten_runs(store: Store) -> list[Run]:
         return find(connection, runs, Run, runs.c.status.in_(SIGNED), runs.c.body.contains('"written":[],'))
 
 
-def save_new_run(store: Store, run: Run) -> Run:
-    """Insert a run, or give back the one that was first."""
-    with store.write() as connection:
-        if insert_new(connection, runs, run, **_columns(run)):
-            return run
-    return load_run(store, run.id)
+def save_new_run(store: Store, run: Run, writes: GroupedWrites | None = None) -> Run:
+    """Insert a run, or give back the one that was first. With ``writes`` it shares a transaction with others."""
+    insert = partial(_insert, run=run)
+    if writes is not None:
+        new = writes.run(insert)
+    else:
+        with store.write() as connection:
+            new = insert(connection)
+    return run if new else load_run(store, run.id)
+
+
+def _insert(connection: Connection, run: Run) -> bool:
+    return insert_new(connection, runs, run, **_columns(run))
 
 
 def replace_run(store: Store, run: Run, expected: RunStatus, also: Callable[[Connection], None] | None = None) -> bool:

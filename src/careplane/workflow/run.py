@@ -89,10 +89,10 @@ async def _saved(runtime: Runtime, run: Run) -> Run:
     """Store a run. A database that is away for a moment costs patience, not the reply of the model."""
     for _ in range(SAVE_TRIES - 1):
         try:
-            return await asyncio.to_thread(save_new_run, runtime.store, run)
+            return await asyncio.to_thread(save_new_run, runtime.store, run, runtime.writes)
         except StoreError:
             await asyncio.sleep(SAVE_AGAIN_SECONDS)
-    return await asyncio.to_thread(save_new_run, runtime.store, run)
+    return await asyncio.to_thread(save_new_run, runtime.store, run, runtime.writes)
 
 
 async def preview(runtime: Runtime, app: App, event: Event) -> Run:

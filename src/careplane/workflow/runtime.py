@@ -11,6 +11,7 @@ from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Event, Finding, Permit, Reason, Run
 from careplane.shield.checks import Checked
 from careplane.store import Store
+from careplane.store.grouping import GroupedWrites
 from careplane.workflow.outages import Outages
 
 Complete = Callable[[ModelRequest], Awaitable[ModelReply]]
@@ -29,6 +30,7 @@ class Runtime:
     ``clock`` gives aware times, ``region`` is where the model runs, ``synthetic`` labels all that is written.
     ``outages`` notes whether the EHR and the models are there; without it nothing is noted and nothing waits.
     ``reads`` stands before ``fhir`` for what a run reads: what an EHR sent along with the very call that started it.
+    With ``writes`` new runs share transactions, and so the wait for the disk, with others of the same moment.
     ``patient_text`` makes of a signed text (with its run and signer) what the patient reads, disclosure included;
     without it patients read the text as it was signed, and no message to them is kept.
     """
@@ -46,4 +48,5 @@ class Runtime:
     synthetic: bool = False
     outages: Outages | None = None
     reads: FhirReader | None = None
+    writes: GroupedWrites | None = None
     patient_text: PatientText | None = None
