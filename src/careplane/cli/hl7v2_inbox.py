@@ -17,6 +17,7 @@ from careplane.settings import read_settings
 from careplane.store.hl7v2_inbox import FILE, Entry, Hl7v2Inbox, open_inbox
 
 WIDTH = 80
+_TAKEN = "left alone: a message with its control id was accepted; name it, if this is another one"
 
 
 @click.group(invoke_without_command=True)
@@ -91,6 +92,7 @@ def replay(outer: str | None, messages: tuple[int, ...], home: str | None, faile
 
     A message that was refused is taken as if it had been accepted; its sender
     is not told. What still cannot be read stays as it is, and the exit code is 2.
+    With --failed a message is left alone whose control id was accepted since.
 
     \b
     Example:
@@ -113,8 +115,9 @@ def replay(outer: str | None, messages: tuple[int, ...], home: str | None, faile
                 click.echo(f"careplane: message {ident}: {error}", err=True)
                 continue
             given = charset or (settings.text("mllp_charset") if not _declares(raw) else "")
-            opened.replay(ident, kind=message.kind, parsed=encoded(message), charset=given)
-            click.echo(f"message {ident}: {message.kind} waits for its turn")
+            parsed = encoded(message)
+            waits = opened.replay(ident, kind=message.kind, parsed=parsed, charset=given, only_free=not messages)
+            click.echo(f"message {ident}: {message.kind} waits for its turn" if waits else f"message {ident}: {_TAKEN}")
     finally:
         opened.close()
     return 2 if bad else 0

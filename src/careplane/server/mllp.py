@@ -66,6 +66,8 @@ def listening(platform: Platform, durable: Durable, echo: Callable[[str], None])
         ready.set()
         while not stop.is_set() and not working.done():
             await asyncio.sleep(0.1)
+        if working.done():
+            log.error("the worker on messages ended; nothing is taken until the next start")
         await listener.stop()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -75,7 +77,8 @@ def listening(platform: Platform, durable: Durable, echo: Callable[[str], None])
     before = gc.get_threshold()
     gc.set_threshold(*GARBAGE)  # a message makes hundreds of objects that live for milliseconds, none in cycles
     thread.start()
-    ready.wait(30)
+    if not ready.wait(30):
+        raise SettingsError("the port for HL7 v2 did not open within 30 s", field="mllp_port")
     try:
         yield
     finally:

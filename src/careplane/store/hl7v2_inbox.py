@@ -194,22 +194,30 @@ class Hl7v2Inbox:
         sql = "SELECT state, count(*) FROM messages GROUP BY state ORDER BY state"
         return dict(self.file.read(lambda connection: connection.execute(sql).fetchall()))
 
-    def replay(self, ident: int, *, kind: str, parsed: bytes, charset: str) -> None:
-        """Let a message be worked on again, as a message that was accepted; ``charset`` is what a person gave."""
+    def replay(self, ident: int, *, kind: str, parsed: bytes, charset: str, only_free: bool = False) -> bool:
+        """Let a message be worked on again, as a message that was accepted; ``charset`` is what a person gave.
+
+        Not done for what was accepted with the same content, nor with ``only_free`` for a message whose control id was
+        accepted with another content since: its sender may have mended it. Says whether it was done.
+        """
         raw, _ = self.content(ident)
         entry = self.entry(ident)
+        name = name_of(entry.sender, entry.control)
 
-        def work(connection: sqlite3.Connection) -> None:
-            (row,) = connection.execute("SELECT row FROM messages WHERE id = ?", (ident,)).fetchone()
-            name, taken = name_of(entry.sender, entry.control), "SELECT 1 FROM messages WHERE name = ? AND id != ?"
-            free = bool(entry.control) and connection.execute(taken, (name, ident)).fetchone() is None
+        def work(connection: sqlite3.Connection) -> bool:
+            row, digest = connection.execute("SELECT row, digest FROM messages WHERE id = ?", (ident,)).fetchone()
+            held = "SELECT digest FROM messages WHERE name = ? AND id != ?"
+            other = connection.execute(held, (name, ident)).fetchone()
+            if other is not None and (only_free or other[0] == digest):
+                return False
             connection.execute(
                 "UPDATE messages SET state = 'received', reason = '', tries = 0, try_at = '', kind = ?, charset = ?,"
                 " sealed = ?, name = coalesce(name, ?) WHERE id = ?",
-                (kind, charset, self._sealed(raw, parsed, row), name if free else row, ident),
+                (kind, charset, self._sealed(raw, parsed, row), name if entry.control and not other else row, ident),
             )
+            return True
 
-        self.file.write(work)
+        return self.file.write(work)
 
     def purge(self, before: datetime) -> int:
         """Delete the contents of messages that are done and came before a time; their ids stay, to know them again."""

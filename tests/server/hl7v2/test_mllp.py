@@ -165,3 +165,21 @@ def test_what_cannot_be_read_is_refused_kept_listed_and_replayed(
     found = asyncio.run(port.platform.fhir.search("Patient", {"identifier": "777"}))
     assert found[0]["name"][0]["family"] == "M\u00fcller"
     assert port.codes(discharge(name="M\u00fcller^Ana")) == ["AE"], "the id is taken now"
+
+
+def test_what_was_mended_and_accepted_is_not_run_again_by_a_replay_of_all(port: Port, home: Path) -> None:
+    bare = discharge("again")
+    latin = discharge("mended", "2", "M\u00fcller^Ana").decode().encode("latin-1")
+    port.exchange(block(bare) + bare + b"\x1c\r", answers=2)
+    assert port.codes(latin, discharge("mended", "2", "M\u00fcller^Ana")) == ["AE", "AA"]
+    port.settled()
+    broken, unread = sorted(entry.id for entry in port.inbox.newest(failed=True))
+    with pytest.raises(SystemExit) as ended:
+        main(["hl7v2", "inbox", "replay", "--failed", "--charset", "8859/1", "--home", str(home)])
+    assert (ended.value.code or 0) == 0
+    assert [port.inbox.entry(one).state for one in (broken, unread)] == ["refused", "refused"]
+    for named, state in ((broken, "refused"), (unread, "done")):
+        with pytest.raises(SystemExit):
+            main(["hl7v2", "inbox", "replay", str(named), "--charset", "8859/1", "--home", str(home)])
+        port.settled()
+        assert port.inbox.entry(named).state == state
