@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from careplane.cli import careplane
 from careplane.connectors.x12.tests.samples import ERA
-from careplane.records.erp import Claim, Invoice
+from careplane.records.erp import Claim, ErpBatch, Invoice
 from careplane.server.erp_tending import open_readers, submit, take_files
 from careplane.server.platform import Platform, open_platform
 from careplane.settings import read_settings
@@ -99,6 +99,17 @@ def test_what_is_told_starts_apps_once_also_after_a_crash_in_between(site: Platf
     (run,) = find_runs(site.store, "denial_appeal")
     assert (run.event.patient, run.event.focus, run.event.door) == ("Patient/ana", "ClaimResponse/r1", "erp")
     assert erp.to_submit(site.store) == []
+
+
+def test_a_file_that_goes_away_meanwhile_is_no_matter(site: Platform, drop: Path) -> None:
+    class Gone:
+        def ready(self) -> list[Path]:
+            return [drop / "gone.csv"]
+
+        def read(self, file: Path) -> ErpBatch:
+            raise AssertionError(file)
+
+    assert take_files(site, Gone(), {}) == []
 
 
 def test_a_batch_that_fails_half_way_leaves_nothing(

@@ -62,9 +62,8 @@ def take_files(platform: Platform, reader: Reader, seen: dict[Path, tuple[int, i
     """
     taken = []
     for file in reader.ready():
-        status = file.stat()
-        mark = (status.st_size, status.st_mtime_ns)
-        if seen.get(file) == mark:
+        mark = _mark(file)
+        if mark is None or seen.get(file) == mark:
             continue
         found = _take(platform, reader, file)
         seen[file] = mark
@@ -92,6 +91,15 @@ def _take(platform: Platform, reader: Reader, file: Path) -> erp.ErpFile | None:
         }
         platform.ledger.append("erp.taken", at=now, facts=facts)
     return taken
+
+
+def _mark(file: Path) -> tuple[int, int] | None:
+    """Size and time of a file; ``None`` when it went away meanwhile."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _content(file: Path) -> bytes:
