@@ -9,18 +9,21 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import ModuleType
 
+import msgspec
 import pytest
 
 from careplane.connectors import fhir_r4
 from careplane.errors import Conflict, InputError, UpstreamError, UpstreamRejected
+from careplane.ledger import Ledger
 from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Run
-from careplane.store import open_store
+from careplane.store import Store, open_store
 from careplane.workflow import Runtime, find_runs, load_run, review_run, run_event, run_id
 from careplane.workflow.downtime import SUMMARY, active_fallback, run_queued, run_waiting, unavailable, waiting
 from careplane.workflow.drill import DrillUnderWay, drills, end_drills, last_drill, settle_drills
 from careplane.workflow.outages import FAILURES, Outages
-from careplane.workflow.pending import pending_write_backs
+from careplane.workflow.pending import claim, let_go, owe, paid, pending_write_backs, postpone
+from careplane.workflow.records import change_run, save_new_run
 from careplane.workflow.writeback import run_write_backs
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -338,4 +341,60 @@ def test_a_drill_has_an_end(watched: Runtime, minutes: float) -> None:
     with pytest.raises(InputError) as caught:
         DrillUnderWay(watched, watched.apps("portal_reply"), "model", minutes, "Practitioner/p009")
     assert caught.value.field == "minutes"
+    assert drills(watched.store) == []
+
+
+def test_outages_and_what_is_owed_hold_on_either_database(store: Store, ledger: Ledger, clock: Clock) -> None:
+    one, other = Outages(store, ledger, clock), Outages(store, ledger, clock)
+    for n in range(FAILURES + 2):
+        (one if n % 2 else other).failed("ehr")
+    assert len(one.history()) == 1, "two processes that notice it begin one outage"
+    one.told("Practitioner/p001")
+    other._forget()
+    other.told("Practitioner/p002")
+    drill = one.begin_drill("model", "portal_reply", clock.now + timedelta(minutes=5))
+    other._forget()
+    assert [held.dependency for held in other.held("portal_reply")] == ["ehr", "model"]
+    assert [held.dependency for held in other.held("bed_huddle")] == ["ehr"]
+    assert other.to_probe(timedelta(seconds=15)) == ()
+    clock.pass_by(seconds=20)
+    assert other.to_probe(timedelta(seconds=15)) == ("ehr",)
+    other.answered("ehr")
+    one._forget()
+    one.end_drill(drill.id)
+    assert one.held() == ()
+    assert set(one.history()[-1].told) == {"Practitioner/p001", "Practitioner/p002"}
+    with store.write() as connection:
+        owe(connection, "run-1", "portal_reply", clock.now)
+    (row,) = pending_write_backs(store)
+    assert pending_write_backs(store, due=clock.now) == [], "whoever signed has it in hand"
+    clock.pass_by(minutes=2)
+    assert claim(store, row, clock.now)
+    assert not claim(store, row, clock.now), "one of two gets it"
+    postpone(store, "run-1", "The chart changed.", clock.now, held="The chart changed.")
+    clock.pass_by(hours=1)
+    assert pending_write_backs(store, due=clock.now) == [], "a person has to look"
+    let_go(store, "run-1", "f1")
+    (row,) = pending_write_backs(store, due=clock.now)
+    assert row.confirmed == "f1"
+    with store.write() as connection:
+        paid(connection, "run-1")
+    assert pending_write_backs(store) == []
+
+
+def test_a_run_is_changed_by_who_read_it_last(store: Store, watched: Runtime, installation: ModuleType) -> None:
+    run = msgspec.structs.replace(asyncio.run(run_event(watched, installation.message_event())), id="run-copy")
+    with store.write() as connection:
+        connection.exec_driver_sql("DELETE FROM runs")
+    save_new_run(store, run)
+    first, second = (msgspec.structs.replace(run, error=text) for text in ("first", "second"))
+    assert change_run(store, run, first)
+    assert not change_run(store, run, second), "it is not what was read any more"
+    assert load_run(store, run.id).error == "first"
+
+
+def test_an_app_that_cannot_run_is_not_drilled(watched: Runtime) -> None:
+    idea = msgspec.structs.replace(watched.apps("portal_reply"), prompt=None)
+    with pytest.raises(InputError, match="cannot run"):
+        DrillUnderWay(watched, idea, "model", 5, "Practitioner/p009")
     assert drills(watched.store) == []

@@ -23,6 +23,7 @@ from careplane.workflow.outages import DEPENDENCIES, Outages
 from careplane.workflow.runtime import Runtime
 
 LONGEST_MINUTES = 240.0
+MOST = 100_000
 _DRAFTS = ("draft", "accepted", "edited", "rejected")
 
 
@@ -33,13 +34,15 @@ class DrillUnderWay:
         """Begin: from here every process takes the dependency as away for the app.
 
         Raises:
-            InputError: the minutes are not between 0 and 240, or nobody is named.
+            InputError: the minutes are not between 0 and 240, nobody is named, or the app cannot run.
             Conflict: a drill of the app is on.
         """
         if not 0 < minutes <= LONGEST_MINUTES:
             raise InputError(f"must be above 0 and at most {LONGEST_MINUTES:.0f}", field="minutes")
         if not by.strip():
             raise InputError("must name who drills", field="by")
+        if not app.runnable:
+            raise InputError(f"{app.id} cannot run: it has no prompt, so there is nothing to take away", field="app")
         if runtime.outages is None:
             raise InputError("this installation does not note outages", field="outages")
         self._runtime, self._app, self._seen = runtime, app, runtime.outages
@@ -73,7 +76,7 @@ class DrillUnderWay:
 
     def count(self) -> int:
         """Note the events of the app that wait now; says how many have waited since the beginning."""
-        real = (one for one in waiting(self._runtime.store) if one.event.kind != DRILL)
+        real = (one for one in waiting(self._runtime.store, limit=MOST) if one.event.kind != DRILL)
         self._queued |= {one.event.id for one in real if one.event.app == self._app.id}
         return len(self._queued)
 
@@ -122,7 +125,7 @@ class DrillUnderWay:
         reason = Reason(rule="drill", allowed=True, text="An event of a drill, about nobody.")
         answer = (Permit(allowed=True, reasons=(reason,)), None, None)
         run = await run_queued(replaced(self._runtime, permit=lambda _app, _event: answer), event)
-        held = any(one.event.id == event.id for one in waiting(self._runtime.store, limit=10_000))
+        held = any(one.event.id == event.id for one in waiting(self._runtime.store, limit=MOST))
         text = "An event waits in the queue." if run is None and held else "An event did not wait."
         return DrillCheck(name="event_waits", passed=run is None and held, text=text)
 
@@ -133,7 +136,7 @@ class DrillUnderWay:
 
     def _events_kept(self) -> DrillCheck:
         """Each event that waited still waits for its next try, or has its run."""
-        left = {one.event.id for one in waiting(self._runtime.store, limit=10_000) if one.event.app == self._app.id}
+        left = {one.event.id for one in waiting(self._runtime.store, limit=MOST) if one.event.app == self._app.id}
         with self._runtime.store.read() as connection:
             ran = connection.execute(
                 select(runs.c.event).where(runs.c.app == self._app.id, runs.c.event.in_(self._queued))

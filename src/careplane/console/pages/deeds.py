@@ -11,7 +11,7 @@ from careplane.console.pages import sources
 from careplane.console.pages.page import Page
 from careplane.console.pages.review import load_mine
 from careplane.console.visit import Visit
-from careplane.errors import CareplaneError, ChartChanged, InputError, Refused
+from careplane.errors import CareplaneError, ChartChanged, InputError, Refused, UpstreamError
 from careplane.records.run import ChartChange, Edit, Run
 from careplane.workflow import Runtime
 from careplane.workflow.chart import fingerprint
@@ -113,7 +113,7 @@ async def amend(visit: Visit) -> Response:
             at=visit.now,
             confirmed=form.get("confirmed", ""),
         )
-    except (ChartChanged, InputError, Refused) as error:
+    except (ChartChanged, InputError, Refused, UpstreamError) as error:
         return await run_in_threadpool(_deed, visit, run, "amend", error)
     return visit.go(f"/review/{run.id}/done?did=amend")
 
@@ -130,7 +130,7 @@ async def withdraw(visit: Visit) -> Response:
             at=visit.now,
             confirmed=form.get("confirmed", ""),
         )
-    except (ChartChanged, InputError, Refused) as error:
+    except (ChartChanged, InputError, Refused, UpstreamError) as error:
         return await run_in_threadpool(_deed, visit, run, "withdraw", error)
     return visit.go(f"/review/{run.id}/done?did=withdraw")
 
