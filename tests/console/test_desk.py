@@ -255,8 +255,10 @@ def test_a_changed_chart_is_shown_confirmed_and_signed_by_keyboard(page: Page, s
     expect(alert.get_by_role("row", name="value quantity")).to_contain_text("6.4 mmol/L")
     assert load_run(served.context.store, "run-040").status == "draft"
     expect(page.get_by_label("I have seen what changed")).to_be_focused()
-    page.keyboard.press("a")
+    with page.expect_navigation():
+        page.keyboard.press("a")
     expect(page.get_by_role("alert")).to_contain_text("Not signed")
+    expect(page.get_by_label("I have seen what changed")).to_be_focused()
     page.keyboard.press("Space")
     page.keyboard.press("a")
     h1(page, "Signed as written")

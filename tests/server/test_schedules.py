@@ -42,7 +42,7 @@ def test_only_apps_that_run_are_scheduled_where_their_jobs_are(
     platform: Platform, promote: Callable[[str, Stage], None], train: Callable[[str, str], None]
 ) -> None:
     hire(platform)
-    (schedule,) = open_schedules(platform)
+    (schedule,) = (one for one in open_schedules(platform) if one.app == "bed_huddle")
     assert (schedule.app, schedule.cron, schedule.timezone) == ("bed_huddle", "0 6,14 * * *", "America/Chicago")
     assert where(schedule) == []
     promote("bed_huddle", "shadow")
@@ -57,7 +57,7 @@ def test_a_schedule_of_the_installation_fires_and_drafts(
     hire(platform)
     promote("bed_huddle", "shadow")
     train("bed_huddle", "Practitioner/p1")
-    (schedule,) = open_schedules(platform)
+    (schedule,) = (one for one in open_schedules(platform) if one.app == "bed_huddle")
     asked: list[str | None] = []
     both = threading.Event()
 
