@@ -50,7 +50,14 @@ _ANSWERS = {
     503: "It could not be kept; send it again.",
 }
 _ERROR: JSON = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-_ACCEPTED: JSON = {"type": "object", "required": ["accepted"], "properties": {"accepted": {"type": "string"}}}
+_ACCEPTED: JSON = {
+    "type": "object",
+    "required": ["accepted"],
+    "properties": {
+        "accepted": {"type": "string"},
+        "waits": {"type": "object", "description": "The app's fallback, while something that it needs is away."},
+    },
+}
 
 
 def events_door(platform: Platform, durable: Durable | None) -> Callable[[Request], Awaitable[JSONResponse]]:
