@@ -114,7 +114,9 @@ class Installation:
         return _healthy(port)
 
     def kill(self, name: str) -> str:
-        """Kill a process; gives the name of its worker, if it is one."""
+        """Kill a process, once another worker lives; gives the name of its worker, if it is one."""
+        others = [port for number, port in enumerate(self.ports) if name != f"door-{number}"]
+        until(lambda: any(_healthy(port) for port in others), STARTED_WITHIN)
         process = self.running[name]
         found = next((one.executor for one in leases.find_workers(self.store) if one.pid == process.pid), "")
         process.kill()
@@ -147,7 +149,9 @@ def until(truth: Callable[[], bool], seconds: float) -> float:
 
 
 def _healthy(port: int) -> bool:
-    return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=5).status_code == 200
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=5).status_code == 200
+    return False
 
 
 @contextmanager
