@@ -17,6 +17,8 @@ def command(home: str | None, host: str | None, port: int | None) -> None:
     """Serve the console and the gateway until Ctrl-C.
 
     The first time, a one-time sign-in link for the administrator is printed; there is no default password.
+    More of these on the same home, each with a port of its own, share the work; so do workers without HTTP
+    ('careplane worker run').
 
     \b
     Example:
