@@ -3,6 +3,7 @@
 ``python installation.py HOME COUNT`` takes ``COUNT`` events, processes them and writes a line per finished step.
 ``python installation.py HOME COUNT SECONDS URL`` is one worker of several on the store at ``URL``, with a lease of two
 seconds: it works until it is told to end, and each reply takes so long. Its model calls are lines of ``HOME/calls``.
+With ``COUNT`` 0 it has a schedule of every second besides.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
 from careplane.workflow import Runtime
 from careplane.workflow.durable import Durable
+from careplane.workflow.schedule import Post, Schedule
 
 APPS = Path(__file__).resolve().parents[2] / "src/careplane/apps"
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -215,9 +217,15 @@ def slow(folder: Path, seconds: float) -> Callable[[ModelRequest], Awaitable[Mod
 _workers_name: list[str] = []
 
 
-def serve(runtime: Runtime, home: Path) -> None:
+def every_second() -> Schedule:
+    """A schedule of one unit."""
+    post = Post(unit="Location/clinic-01", site=None, user=PRACTITIONER)
+    return Schedule(app="portal_reply", cron="* * * * * *", timezone="UTC", posts=lambda: (post,))
+
+
+def serve(runtime: Runtime, home: Path, schedules: tuple[Schedule, ...]) -> None:
     """Work until the process is told to end."""
-    durable = Durable(runtime, home, lease=LEASE)
+    durable = Durable(runtime, home, schedules, lease=LEASE)
     _workers_name.append(durable.executor)
     told = [signal.SIGTERM]
     signal.pthread_sigmask(signal.SIG_BLOCK, told)
@@ -232,6 +240,7 @@ if __name__ == "__main__":
     opened = open_store(sys.argv[4] if len(sys.argv) > 4 else f"sqlite:///{folder / 'careplane.db'}")
     built = runtime_of(folder, opened, patients=number)
     if len(sys.argv) > 3:
-        serve(replace(built, complete=slow(folder, float(sys.argv[3]))), folder)
+        scheduled = () if number else (every_second(),)
+        serve(replace(built, complete=slow(folder, float(sys.argv[3]))), folder, scheduled)
     else:
         asyncio.run(work(built, folder, number))

@@ -42,14 +42,14 @@ def several(installation: ModuleType, home: Path, store: Store) -> Runtime:
 
 
 @pytest.fixture
-def worker(home: Path, store: Store) -> Iterator[Callable[[float], Worker]]:
+def worker(home: Path, store: Store) -> Iterator[Callable[..., Worker]]:
     """Starts workers, processes of their own, whose model takes so many seconds; they are killed at the end."""
     url = store.engine.url.render_as_string(hide_password=False)
     environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2] / "src")}
     with ExitStack() as stack:
 
-        def start(seconds: float) -> Worker:
-            command = [sys.executable, str(SCRIPT), str(home), str(EVENTS), str(seconds), url]
+        def start(seconds: float, count: int = EVENTS) -> Worker:
+            command = [sys.executable, str(SCRIPT), str(home), str(count), str(seconds), url]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
             stack.callback(process.communicate)
             stack.callback(process.kill)
@@ -278,3 +278,16 @@ def test_a_database_that_is_away_is_no_decision(several: Runtime, installation: 
     finally:
         durable.stop()
     check_once(several, 1)
+
+
+@pytest.mark.slow
+def test_each_time_of_a_schedule_fires_once_over_all_workers(
+    several: Runtime, home: Path, worker: Callable[..., Worker]
+) -> None:
+    for _ in range(2):
+        worker(0.01, 0)
+    until(lambda: len(list(several.ledger.records(kind="schedule.fired"))) >= 6)
+    fired = Counter(record.at for record in several.ledger.records(kind="schedule.fired"))
+    assert set(fired.values()) == {1}
+    counts = inbox.count_events(several.store)
+    assert counts["received"] + counts["done"] >= 6
