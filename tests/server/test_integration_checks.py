@@ -84,7 +84,7 @@ def test_a_signed_run_is_evidence_for_all_six(platform: Platform, signed: Callab
     report = checked(platform)
     assert set(states(report).values()) == {"pass"}, report
     assert "Communication with the AIAST label" in evidence(report, "write_back_with_provenance")
-    assert "subscription event" in evidence(report, "in_workflow_launch")
+    assert "event by subscription" in evidence(report, "in_workflow_launch")
     text = str(report)
     assert "ana" not in text.lower().replace("manager", "")
     assert "Quill" not in text

@@ -61,7 +61,9 @@ def _came(probing: Probing, trigger: Trigger) -> Answer | None:
     for run in recent_runs(probing):
         knocked = run.event.door == trigger.kind and run.event.source != STRAIGHT
         if knocked and run.created_at >= since and run.permit.allowed:
-            return passed(f"A {trigger.kind} event ({run.event.kind}) started it on {run.created_at:%Y-%m-%d %H:%M}.")
+            return passed(
+                f"An event by {trigger.kind} ({run.event.kind}) started it on {run.created_at:%Y-%m-%d %H:%M}."
+            )
     return None
 
 
