@@ -63,6 +63,10 @@ def test_settings_page_is_current() -> None:
     subprocess.run([sys.executable, REPOSITORY / "scripts/settings-reference", "--check"], check=True)
 
 
+def test_the_page_of_estimators_is_current() -> None:
+    subprocess.run([sys.executable, REPOSITORY / "scripts/estimators-reference", "--check"], check=True)
+
+
 @pytest.mark.parametrize("statement", ["import careplane", "import careplane.cli", "import careplane.ledger"])
 def test_import_is_cheap(statement: str) -> None:
     code = f"import sys; {statement}; print(*sorted(set(sys.modules) & set({HEAVY!r})))"

@@ -37,6 +37,13 @@ def test_gzip_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     assert run(tmp_path, MEANS, gzip.compress(b"\xef\xbb\xbf" + TABLE.encode()), "t.csv.gz")["estimate"] == 2.75
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_semicolons_and_tabs_part_fields_too(tmp_path: Path, mark: str) -> None:
+    table = TABLE.replace(",", mark).replace("name", '"name, or ""none"", or so"')
+    assert run(tmp_path, MEANS, table)["estimate"] == 2.75
+    assert run(tmp_path, MEANS, gzip.compress(b"\xef\xbb\xbf" + table.encode()), "t.csv.gz")["estimate"] == 2.75
+
+
 @pytest.mark.parametrize("name", sorted(items("estimators")))
 def test_every_example_runs(tmp_path: Path, name: str) -> None:
     CliRunner().invoke(command, ["--example", name, "--out", str(tmp_path)], catch_exceptions=False)

@@ -1,5 +1,6 @@
 """Files of tables that a command is given: CSV (plain or gzip) and Parquet, read whole.
 
+Fields of a CSV are parted by the comma, the semicolon or the tab, whichever the first line has most of outside quotes.
 A column is numeric when every value that is there reads as a number; else it is text. Empty fields, ``NA``, ``NaN`` and
 ``null`` are missing. Nothing is left out in silence: what cannot be read ends the command and names the line.
 """
@@ -20,6 +21,7 @@ from careplane.estimators._frame import Column, Frame
 
 MISSING = frozenset({"", "NA", "NaN", "nan", "null", "NULL", "None"})
 MAX_COLUMNS = 10_000
+DELIMITERS = (",", ";", "\t")
 
 
 def read_table(path: Path) -> Frame:
@@ -40,7 +42,7 @@ def read_table(path: Path) -> Frame:
 def _csv(path: Path) -> Frame:
     try:
         with _opened(path) as text:
-            reader = csv.reader(text, strict=True)
+            reader = csv.reader(text, strict=True, delimiter=_delimiter(text))
             header = next(reader, [])
             _check_header(header, path)
             rows, lines = _rows(reader, len(header), path)
@@ -58,6 +60,14 @@ def _opened(path: Path) -> Any:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
+
+
+def _delimiter(text: Any) -> str:
+    """What parts the fields of the first line; the text stands at its beginning again after."""
+    head = text.readline()
+    text.seek(0)
+    bare = "".join(head.split('"')[::2])  # every second piece is quoted
+    return max(DELIMITERS, key=bare.count)
 
 
 def _check_header(header: Sequence[str], path: Path) -> None:

@@ -1,0 +1,148 @@
+"""Callaway & Sant'Anna (2021) and Borusyak, Jaravel & Spiess (2024), computed by the library diff-diff."""
+
+import importlib
+import warnings
+from collections.abc import Callable, Mapping
+from math import inf, sqrt
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from careplane.errors import MissingExtra, Refused
+from careplane.estimators import Floats
+from careplane.estimators._spec import Spec
+from careplane.estimators.staggered_did._effects import Effect, Found
+from careplane.estimators.staggered_did._panel import Panel
+
+_TURN = {"never": "never_treated", "notyet": "not_yet_treated"}
+
+
+def callaway_santanna(panel: Panel, spec: Spec) -> Found:
+    """Group-time effects against units never (or not yet) treated, and their averages.
+
+    Raises:
+        MissingExtra: diff-diff is not installed.
+        Refused: nobody is never treated where those are to be compared with, or the library cannot fit.
+    """
+    if spec["control_group"] == "never" and not np.isinf(panel.first).any():
+        raise Refused(["No unit is never treated."], "Set control_group: notyet to compare with those treated later.")
+    library = _diff_diff()
+    model = library.CallawaySantAnna(
+        control_group=_TURN[spec["control_group"]],
+        estimation_method=spec["adjustment"],
+        cluster="cluster" if "cluster" in spec else None,
+    )
+    fitted, told = _fit(model, panel)
+    cells = {(float(g), float(t)): one for (g, t), one in fitted.group_time_effects.items()}
+    events, average = _events(fitted, told)
+    return Found(
+        simple=Effect(float(fitted.overall_att), float(fitted.overall_se)),
+        dynamic=average,
+        group_time={key: Effect(float(one["effect"]), float(one["se"])) for key, one in cells.items()},
+        events=events,
+        pretrend=_wald(fitted, panel),
+        warnings=tuple(told),
+    )
+
+
+def imputation(panel: Panel, spec: Spec) -> Found:
+    """Effects on the treated rows against what unit and period effects of the untreated rows lead to expect.
+
+    Raises:
+        MissingExtra: diff-diff is not installed.
+        Refused: the library cannot fit.
+    """
+    library = _diff_diff()
+    model = library.ImputationDiD(cluster="cluster" if "cluster" in spec else None, pretrends=True)
+    fitted, told = _fit(model, panel)
+    events, average = _events(fitted, told)
+    tested = _quietly(fitted.pretrend_test, told) if (panel.first - panel.time)[panel.first < inf].max() > 1 else {}
+    known = tested and np.isfinite(tested["p_value"])
+    return Found(
+        simple=Effect(float(fitted.overall_att), float(fitted.overall_se)),
+        dynamic=average,
+        events=events,
+        pretrend={"f": float(tested["f_stat"]), "df": int(tested["df"]), "p": float(tested["p_value"])}
+        if known
+        else None,
+        warnings=tuple(dict.fromkeys(told)),
+    )
+
+
+def _diff_diff() -> Any:
+    try:
+        return importlib.import_module("diff_diff")
+    except ImportError as error:
+        raise MissingExtra("diff-diff, which fits this method,", "evidence") from error
+
+
+def _fit(model: Any, panel: Panel) -> tuple[Any, list[str]]:
+    table: dict[str, Any] = {"y": panel.y, "unit": panel.unit, "time": panel.time, "cluster": panel.cluster}
+    table["first"] = np.where(np.isinf(panel.first), 0.0, panel.first)
+    names = [f"x{i}" for i in range(panel.x.shape[1])]
+    table |= {name: panel.x[:, i] for i, name in enumerate(names)}
+    data = importlib.import_module("pandas").DataFrame(table)
+    told: list[str] = []
+    try:
+        fitted = _quietly(lambda: model.fit(data, "y", "unit", "time", "first", covariates=names or None), told)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise Refused(
+            [f"The model cannot be fitted: {error}"], "Leave covariates out or merge small cohorts."
+        ) from error
+    return fitted, told
+
+
+def _quietly(call: Callable[[], Any], told: list[str]) -> Any:
+    """The answer of the library; what it warns of is kept, its remarks to programmers are not."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        answer = call()
+    for one in caught:
+        text = str(one.message).strip()
+        if issubclass(one.category, UserWarning) and text not in told:
+            told.append(text)
+    return answer
+
+
+def _events(fitted: Any, told: list[str]) -> tuple[Mapping[float, Effect], Effect | None]:
+    """The effect by time since the start, and the mean of those from the start on."""
+    study = _quietly(lambda: fitted.aggregate("event_study"), told)
+    kept = [i for i in range(len(study.event_time)) if not study.is_reference[i] and np.isfinite(study.se[i])]
+    events = {float(study.event_time[i]): Effect(float(study.att[i]), float(study.se[i])) for i in kept}
+    after = [at for at in events if at >= 0]
+    if study.vcov is None:
+        return events, None
+    place = {float(at): i for i, at in enumerate(study.vcov_index)}
+    if not after or not all(at in place for at in after):
+        return events, None
+    weight = np.zeros(len(study.vcov_index))
+    weight[[place[at] for at in after]] = 1 / len(after)
+    mean = float(np.mean([events[at].value for at in after]))
+    return events, Effect(mean, sqrt(float(weight @ np.asarray(study.vcov) @ weight)))
+
+
+def _wald(fitted: Any, panel: Panel) -> dict[str, float] | None:
+    """The joint test that all group-time effects before the start are zero, from their influence functions."""
+    parts = getattr(getattr(fitted, "_aggregation_kit", None), "influence", None)
+    if not isinstance(parts, Mapping):
+        return None
+    _, first = np.unique(panel.unit, return_index=True)
+    cluster, values, rows = panel.cluster[first], [], []
+    for (g, t), one in fitted.group_time_effects.items():
+        info = parts.get((g, t))
+        if t < g and info is not None and np.isfinite(one["effect"]):
+            every: Floats = np.zeros(len(panel.units))
+            every[info["treated_idx"]] += info["treated_inf"]
+            every[info["control_idx"]] += info["control_inf"]
+            rows.append(np.bincount(cluster, weights=every))
+            values.append(float(one["effect"]))
+    if not rows:
+        return None
+    influence = np.array(rows)
+    variance = influence @ influence.T
+    rank = int(np.linalg.matrix_rank(variance))
+    if rank < len(rows):
+        return None
+    chi2 = float(np.array(values) @ np.linalg.solve(variance, np.array(values)))
+    return {"chi2": chi2, "df": float(rank), "p": float(chdtrc(rank, chi2))}
