@@ -219,6 +219,16 @@ def test_a_file_that_always_breaks_off_is_never_seen_as_whole(server: tuple[Bulk
             Refused,
             "another host and asks for our token",
         ),
+        (
+            {
+                "manifest": {
+                    "transactionTime": "2026-03-01T00:00:00Z",
+                    "output": [{"type": "Patient", "url": "http://127.0.0.2:9/p"}],
+                }
+            },
+            Refused,
+            "not reached by https",
+        ),
     ],
 )
 def test_a_server_that_lies_is_an_error_that_says_so(

@@ -85,6 +85,15 @@ def test_a_call_that_is_sent_again_shows_the_same_card_and_runs_once(site: Site)
     assert site.ask("quick_one", instance="thrice").cards[0].uuid != first.cards[0].uuid
 
 
+def test_a_hook_instance_that_comes_again_for_another_patient_shows_nothing_of_the_first(site: Site) -> None:
+    """Whatever the specification says of ``hookInstance``, some clients send a constant."""
+    first = site.ask("quick_one", instance="constant")
+    sent = {"patient": {"resourceType": "Patient", "id": "bea"}}
+    other = site.ask("quick_one", sent, instance="constant", context={"patientId": "bea"})
+    assert {run.event.patient for run in site.runs("quick_one")} == {"Patient/ana", "Patient/bea"}
+    assert {card.uuid for card in other.cards}.isdisjoint(card.uuid for card in first.cards)
+
+
 def test_many_apps_run_side_by_side_and_what_is_late_comes_as_a_link(site: Site) -> None:
     """Line 15: the slow app does not make the other wait, and its draft is there soon after."""
     cards = {card.source.label: card for card in site.ask("careplane-slow.hook").cards}

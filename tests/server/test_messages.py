@@ -175,6 +175,7 @@ def test_without_a_file_there_are_portal_and_letters(platform: Platform) -> None
         ("US-AZ", "Arizona", "jurisdiction"),
         ("00:00", "9pm", "quiet_from"),
         ('public_url = "https', 'public_url = "ftp', "public_url"),
+        ('public_url = "https://', 'public_url = "http://127.0.0.1.', "public_url"),
         ("[sms]", "colour = 1\n[sms]", "colour"),
         ("secret_file", "secret", "secret_file"),
         ('tls = "none"', 'tls = "never"', "email.tls"),

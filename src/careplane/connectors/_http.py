@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -91,8 +92,11 @@ def checked_url(text: str, field: str = "base_url") -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether a host name or address is this machine; ``127.0.0.1.example.org`` is not."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def checked_seconds(text: str, field: str = "timeout_seconds") -> float:

@@ -139,9 +139,10 @@ class CdsCalls:
         return self._connectors[target]
 
     def _occurrence(self, call: _Call) -> Occurrence:
-        """What happened. The id is of this EHR, hook and call, so that a call that is sent again runs nothing twice."""
+        """What happened. The id is of this EHR, hook, call and patient: a call that is sent again runs nothing twice,
+        and an EHR that uses a ``hookInstance`` twice is never shown the draft of another patient."""
         asked, issuer = call.asked, call.trust.issuer
-        named = f"{issuer}\n{asked.hook}\n{asked.hook_instance}"
+        named = f"{issuer}\n{asked.hook}\n{asked.hook_instance}\n{asked.patient or ''}"
         person = self._person(asked.user)
         return Occurrence(
             id=f"cds-{hashlib.sha256(named.encode()).hexdigest()[:40]}",

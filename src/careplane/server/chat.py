@@ -17,7 +17,7 @@ from careplane.errors import Conflict, LedgerError, NotFound, StoreError
 from careplane.records import JSON, Record
 from careplane.records.app import App
 from careplane.records.chat import Conversation
-from careplane.server.events import Reference
+from careplane.server.events import Reference, read_body
 from careplane.server.platform import Platform
 from careplane.workflow.chat import MOST_CHARACTERS, load_conversation, open_conversation, take_turn
 from careplane.workflow.handing_over import opening
@@ -85,9 +85,9 @@ def _app(platform: Platform, request: Request) -> App | JSONResponse:
 
 
 async def _speak(platform: Platform, request: Request, app: App) -> JSONResponse:
-    body = await request.body() if int(request.headers.get("content-length") or MAX_BYTES + 1) <= MAX_BYTES else b""
-    if not body or len(body) > MAX_BYTES:
-        return _problem(413, f"A turn is at most {MAX_BYTES} bytes, with its Content-Length.")
+    body = await read_body(request, MAX_BYTES)
+    if body is None:
+        return _problem(413, f"A turn is at most {MAX_BYTES} bytes.")
     try:
         spoken = msgspec.json.decode(body, type=Spoken)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

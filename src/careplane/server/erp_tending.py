@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from careplane.workflow.durable import Durable
 from careplane.workflow.triggers import events_of
 
 TEND_SECONDS = 5.0
+_PIECE = 1 << 20
 log = logging.getLogger("careplane.erp")
 
 
@@ -76,7 +78,7 @@ def _take(platform: Platform, reader: Reader, file: Path) -> erp.ErpFile | None:
     try:
         batch = reader.read(file)
     except CareplaneError as error:
-        digest = hashlib.sha256(f"{file}".encode() + _content(file)).hexdigest()
+        digest = _digest(file)
         if erp.refuse(platform.store, digest, file.name, str(error), now):
             platform.ledger.append("erp.refused", at=now, facts={"file": digest[:16], "error": type(error).__name__})
             log.warning("erp: refused. %s", error)
@@ -102,11 +104,13 @@ def _mark(file: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""
+def _digest(file: Path) -> str:
+    """What makes a refused file the same when it is looked at again; one that was too large is not held in memory."""
+    name = hashlib.sha256(f"{file}".encode())
+    with suppress(OSError), file.open("rb") as content:
+        while piece := content.read(_PIECE):
+            name.update(piece)
+    return name.hexdigest()
 
 
 async def submit(platform: Platform, durable: Durable) -> int:

@@ -108,7 +108,7 @@ async def _receive(request: Request, platform: Platform, durable: Durable | None
         return _problem(401, "Send the app's key as: Authorization: Bearer cp-…")
     if durable is None:
         return _problem(503, "This process takes no events; send them to the server started by: careplane serve")
-    body = await _body(request)
+    body = await read_body(request, MAX_EVENT_BYTES)
     if body is None:
         return _problem(413, f"An event is at most {MAX_EVENT_BYTES} bytes; send references, not resources.")
     try:
@@ -145,12 +145,12 @@ def _unmatched(name: str, app: App | None) -> str:
     )
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body, or ``None`` as soon as it is longer than an event may be."""
+async def read_body(request: Request, most: int) -> bytes | None:
+    """The body, or ``None`` as soon as it is longer than ``most`` bytes, however its length was told."""
     held = bytearray()
     async for chunk in request.stream():
         held += chunk
-        if len(held) > MAX_EVENT_BYTES:
+        if len(held) > most:
             return None
     return bytes(held)
 

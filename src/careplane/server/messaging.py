@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from careplane._shelf import load
+from careplane.codecs.smart import secure_url
 from careplane.connectors import FhirConnector, MessageSender
 from careplane.errors import CareplaneError, InputError, SettingsError
 from careplane.governance import read_disclosure_rules
@@ -91,8 +92,11 @@ def read_messages_file(settings: Settings) -> MessagesFile:
         raise SettingsError(str(error), file=path) from error
     for field in ("public_url", "link"):
         url = str(getattr(file, field))
-        if url and not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise SettingsError("must be an https:// URL", file=path, field=field)
+        try:
+            if url:
+                secure_url(url.partition("#")[0], field)
+        except InputError as error:
+            raise SettingsError(error.message, file=path, field=field) from error
     return file
 
 

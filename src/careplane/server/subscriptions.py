@@ -19,6 +19,7 @@ from careplane.connectors import Subscriptions
 from careplane.errors import CareplaneError, InputError
 from careplane.records import JSON
 from careplane.server.changes import Changes
+from careplane.server.events import read_body
 from careplane.store import Store
 from careplane.workflow.subscriptions import Subscribed, advance, restart, subscribed
 
@@ -125,7 +126,7 @@ async def _answered(request: Request, store: Store, hearing: Hearing | None, tak
         return _outcome(401, "login", "This address takes notifications with the token of its Subscription only.")
     if hearing is None:
         return _outcome(503, "transient", "This process keeps nothing; notifications go to: careplane serve")
-    body = await _body(request)
+    body = await read_body(request, MAX_RESOURCE_BYTES)
     if body is None:
         return _outcome(413, "too-long", f"A notification has at most {MAX_RESOURCE_BYTES // 1024 // 1024} MB.")
     try:
@@ -157,16 +158,6 @@ async def _put(hearing: Hearing, one: Subscribed, request: Request, body: bytes)
     if reference(resource) != target:
         raise InputError("is not the resource of the address", field="id")
     await hearing.changed(one, resource)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, or ``None`` as soon as it is longer than a resource may be."""
-    held = bytearray()
-    async for chunk in request.stream():
-        held += chunk
-        if len(held) > MAX_RESOURCE_BYTES:
-            return None
-    return bytes(held)
 
 
 def _outcome(status: int, code: str, text: str) -> JSONResponse:

@@ -56,14 +56,11 @@ class Download:
         """Download what is missing, check it and give it its name; says how many resources it holds.
 
         Raises:
-            Refused: the server refuses the file, or keeps it on another host and asks for our token there.
+            Refused: the server refuses the file, or keeps it on another host and asks for our token there, or for none
+                but without TLS.
             UpstreamError: the server failed, or the file is not what the manifest says.
         """
-        if self.needs_token and not self.endpoint.same_origin(self.file.url):
-            raise Refused(
-                [f"{self.name}: the server keeps the file on another host and asks for our token there."],
-                "Have it sign its links, or serve the files itself.",
-            )
+        self._check_place()
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._fetch()
@@ -73,6 +70,21 @@ class Download:
                     raise again.error from again
                 await self.endpoint.sleep(again.seconds or pause(attempt))
         raise AssertionError("not reached")
+
+    def _check_place(self) -> None:
+        """Refuse a file elsewhere that would show our token or the patients on the way."""
+        if self.endpoint.same_origin(self.file.url):
+            return
+        if self.needs_token:
+            raise Refused(
+                [f"{self.name}: the server keeps the file on another host and asks for our token there."],
+                "Have it sign its links, or serve the files itself.",
+            )
+        if not self.file.url.lower().startswith("https://"):
+            raise Refused(
+                [f"{self.name}: the server keeps the file on another host that is not reached by https."],
+                "Have it serve its files by https.",
+            )
 
     async def _fetch(self) -> None:
         begun = self.part.stat().st_size if self.tag and self.part.exists() else 0

@@ -49,7 +49,14 @@ def _url(text: str) -> URL:
     if url.get_backend_name() == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
         encrypted = url.query.get("sslmode") in ("require", "verify-ca", "verify-full")
-        local = not url.host or is_loopback(url.host) or "host" in url.query
-        if not (local or encrypted):
+        if not (encrypted or _is_local(url)):
             raise InputError("must have sslmode=verify-full (or require) outside this machine", field="url")
     return url
+
+
+def _is_local(url: URL) -> bool:
+    """Whether the database is on this machine. libpq takes hosts out of the query of a URL too: ``/path`` is a socket,
+    a service may name any host."""
+    named = [url.query.get(name) for name in ("host", "hostaddr")]
+    hosts = [host for one in (url.host, *named) for host in ((one,) if isinstance(one, str) else one or ()) if host]
+    return "service" not in url.query and all(host.startswith("/") or is_loopback(host) for host in hosts)

@@ -17,6 +17,9 @@ _FORBIDDEN: tuple[type[exp.Expression], ...] = (
     *(exp.Commit, exp.Rollback, exp.Grant),
 )
 _VALUE = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
+_HIDING = re.compile(r"/\*M?!|\bU&[\"']", re.IGNORECASE)
+"""Comments that MySQL and MariaDB run, and names that PostgreSQL spells by code points."""
+
 _EFFECTS = re.compile(
     r"^(pg_(read|ls|stat_file|sleep|terminate|cancel|reload|rotate|logical|advisory|try_advisory|notify|promote|switch"
     r"|write|file|create|drop|import|export)|lo_|dblink|set_config|nextval|setval|currval|query_to_xml|database_to_xml"
@@ -35,6 +38,8 @@ def check_select(query: str, backend: str) -> None:
     """
     if len(query) > LONGEST or "\x00" in query:
         raise InputError(f"must have at most {LONGEST} characters", field="query")
+    if _HIDING.search(query):
+        raise InputError("must be plain: neither comments that run nor names by code points", field="query")
     try:
         named = _VALUE.sub(r":v_\1", query)  # a value may be named like a keyword
         statements = [one for one in sqlglot.parse(named, read=DIALECTS.get(backend)) if one is not None]
@@ -53,4 +58,5 @@ def check_select(query: str, backend: str) -> None:
 
 
 def _called(node: exp.Func) -> str:
-    return str(node.this) if isinstance(node, exp.Anonymous) else node.sql_name()
+    """The name of a function, without the quotes that it may be written in."""
+    return node.name if isinstance(node, exp.Anonymous) else node.sql_name()
