@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,21 @@ from click.testing import CliRunner
 
 from careplane import governance
 from careplane.cli.chat import command
+from careplane.connectors import fhir_r4
 from careplane.gateway import issue_key
 from careplane.server.asgi import asgi_app
 from careplane.server.platform import Platform
 from careplane.store.lake import load_path
 from careplane.workflow import find_runs
-from careplane.workflow.chat import answer_as_person, find_conversations, load_conversation, sample
+from careplane.workflow.chat import (
+    answer_as_person,
+    find_conversations,
+    load_conversation,
+    open_conversation,
+    sample,
+    take_turn,
+    tell_waiting,
+)
 from careplane.workflow.handing_over import MOST_TURNS, before
 
 CLINIC = {"unit": "Location/clinic-01", "focus": "Schedule/s1", "patient": "Patient/ana"}
@@ -79,6 +89,23 @@ HANDED_OVER = (
     ("Please let me talk to a real person", "asked", "takes over"),
     ("What is the capital of France?", "unsure", "takes over"),
 )
+
+
+def test_the_staff_are_told_later_where_the_record_system_was_away(platform: Platform) -> None:
+    app, here = platform.app("access_assistant"), platform.runtime
+
+    async def day() -> None:
+        away = replace(here, fhir=fhir_r4.open({"base_url": "http://127.0.0.1:9/fhir", "timeout_seconds": "1"}))
+        talk = await take_turn(away, app, open_conversation(away, app, patient="Patient/ana"), 1, HANDED_OVER[1][0])
+        assert (talk.state, talk.task, await tell_waiting(away)) == ("waiting", None, 0)
+        assert [await tell_waiting(here), await tell_waiting(here)] == [1, 0]
+        told = load_conversation(platform.store, talk.id)
+        task = await here.fhir.read(str(told.task))
+        assert task is not None
+        assert (task["priority"], len(told.turns)) == ("stat", 1)
+        await away.fhir.aclose()
+
+    asyncio.run(day())
 
 
 def test_a_person_takes_over(chat: Client, platform: Platform) -> None:

@@ -1,4 +1,5 @@
-"""What tends downtime beside the server: probes what is away, runs what waits, writes what is signed, closes drills."""
+"""What tends downtime beside the server: it probes what is away, runs what waits, writes what is signed, tells of chats
+that wait, closes drills."""
 
 import asyncio
 import logging
@@ -11,6 +12,7 @@ from careplane.records.downtime import Dependency
 from careplane.records.model import ModelRequest
 from careplane.server.platform import Platform
 from careplane.workflow import run_write_backs
+from careplane.workflow.chat import tell_waiting
 from careplane.workflow.downtime import run_waiting
 from careplane.workflow.drill import settle_drills
 from careplane.workflow.outages import Outages, reaching
@@ -29,7 +31,7 @@ async def tend_downtime(platform: Platform) -> None:
     if seen is None:
         return
     while True:
-        for turn in (_probe, _waiting, _written, _settled):
+        for turn in (_probe, _waiting, _written, _handed_over, _settled):
             try:
                 await turn(platform, seen)
             except CareplaneError as error:
@@ -43,6 +45,10 @@ async def _waiting(platform: Platform, _seen: Outages) -> None:
 
 async def _written(platform: Platform, _seen: Outages) -> None:
     await run_write_backs(platform.runtime)
+
+
+async def _handed_over(platform: Platform, _seen: Outages) -> None:
+    await tell_waiting(platform.runtime)
 
 
 async def _settled(platform: Platform, seen: Outages) -> None:

@@ -93,7 +93,8 @@ async def _hand_over(runtime: Runtime, app: App, talk: Conversation, turn: ChatT
 
 
 async def tell_staff(runtime: Runtime, app: App, talk: Conversation) -> Conversation:
-    """The conversation with a Task in the EHR that says a person waits; without an EHR it stays on our own list."""
+    """The conversation with a Task in the EHR that says a person waits; it stays on our own list while none can be
+    written, and is told again (:func:`tell_waiting`)."""
     try:
         task = await runtime.fhir.create(_task(app, talk), f"identifier={CHAT_SYSTEM}|{talk.id}")
     except LedgerError:
@@ -102,6 +103,27 @@ async def tell_staff(runtime: Runtime, app: App, talk: Conversation) -> Conversa
         return talk
     told = replace(talk, task=task)
     await asyncio.to_thread(_save, runtime.store, told, len(told.turns))
+    return told
+
+
+async def tell_waiting(runtime: Runtime) -> int:
+    """Tell the staff of conversations that wait without a Task, because the EHR or the ledger was away when they were
+    handed over; says of how many. The first that still cannot be told ends the turn.
+
+    Raises:
+        StoreError: the conversations cannot be read.
+    """
+    told = 0
+    for talk in find_conversations(runtime.store, states=("waiting",)):
+        if talk.task is not None:
+            continue
+        try:
+            kept = await tell_staff(runtime, runtime.apps(talk.app), talk)
+        except (Conflict, NotFound):  # another turn came in between, or its app is gone
+            continue
+        if kept.task is None:
+            break
+        told += 1
     return told
 
 
