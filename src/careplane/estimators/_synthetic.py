@@ -14,7 +14,7 @@ import numpy as np
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import Floats
-from careplane.estimators._frame import Frame, duplicated
+from careplane.estimators._frame import Frame, duplicated, varies
 from careplane.estimators._intervals import interval
 from careplane.estimators._linear import finite
 from careplane.estimators._spec import ALPHA, Assumption, Key, Result, Spec
@@ -72,6 +72,7 @@ def read_block(frame: Frame, spec: Spec) -> Block:
     """
     used = frame.complete([spec[name] for name in ("outcome", "unit", "time", "treatment")])
     duplicated(used, spec["unit"], spec["time"])
+    varies(finite(used, spec["outcome"]), spec["outcome"])
     unit, names = used.labels(spec["unit"])
     periods, at = np.unique(finite(used, spec["time"]), return_inverse=True)
     counts = np.bincount(unit)

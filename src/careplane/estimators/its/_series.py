@@ -6,7 +6,7 @@ import numpy as np
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import Floats, Ints
-from careplane.estimators._frame import Frame, duplicated
+from careplane.estimators._frame import Frame, duplicated, varies
 from careplane.estimators._linear import Design, check_rank, design, finite
 from careplane.estimators._spec import Spec
 
@@ -46,6 +46,7 @@ def read_series(frame: Frame, spec: Spec) -> Series:
     used = Frame({name: column[order] for name, column in used.columns.items()}, used.line[order], used.left_out)
     time, control = time[order], control[order]
     after = used.binary(spec["treatment"])
+    varies(finite(used, spec["outcome"]), spec["outcome"])
     _check(used, spec, time, after, control)
     built, asked = _design(used, spec, time, after, control)
     check_rank(built, [spec["treatment"]])

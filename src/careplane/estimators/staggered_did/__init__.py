@@ -123,6 +123,8 @@ def _warnings(panel: Panel, groups: int) -> tuple[str, ...]:
         told.append(f"{treated} clusters are ever treated; below {FEW} the interval is not to be trusted.")
     if 0 < others < FEW:
         told.append(f"{others} clusters are never treated; below {FEW} the interval is not to be trusted.")
+    if not np.isin(panel.first[panel.treated == 1], panel.time).all():
+        told.append("Some units start in a period that the data do not have; it counts from the next one on.")
     if not panel.balanced:
         told.append("Not each unit is there in each period; if leaving has to do with the outcome, this is biased.")
     if groups < 20:

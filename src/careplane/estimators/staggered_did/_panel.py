@@ -8,7 +8,7 @@ import numpy as np
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import Floats, Ints
-from careplane.estimators._frame import Frame, duplicated
+from careplane.estimators._frame import Frame, duplicated, varies
 from careplane.estimators._linear import design, finite
 from careplane.estimators._spec import Spec
 
@@ -68,6 +68,7 @@ def read_panel(frame: Frame, spec: Spec, more: Sequence[str] = (), *, keep_alway
         used = used.where(~always, "the unit is treated in every period")
         first, time = first[~always], time[~always]
     _both(spec, first, time)
+    varies(used.numbers(spec["outcome"]), spec["outcome"])
     order = np.lexsort((time, used.labels(spec["unit"])[0]))
     used = Frame({name: column[order] for name, column in used.columns.items()}, used.line[order], used.left_out)
     unit, units = used.labels(spec["unit"])

@@ -12,6 +12,7 @@ from careplane.estimators._spec import Spec
 from careplane.estimators.staggered_did._effects import Effect, Found
 from careplane.estimators.staggered_did._panel import Panel, need_balanced
 
+_ROUNDING = 1e-10
 BIASED = (
     "twfe compares those treated later with those treated before; where effects grow or differ by cohort it is biased, "
     "even in sign. Report callaway_santanna or imputation."
@@ -30,6 +31,7 @@ def twfe(panel: Panel, spec: Spec) -> Found:
     cube = raw.reshape(shape)
     swept = cube - cube.mean(axis=0, keepdims=True) - cube.mean(axis=1, keepdims=True) + cube.mean(axis=(0, 1))
     flat = swept.reshape(raw.shape)
+    flat[:, np.abs(flat).max(axis=0) <= _ROUNDING * np.abs(raw).max(axis=0)] = 0.0  # what is left of a constant
     names = (spec["first_treated"], *(f"covariate {i + 1}" for i in range(panel.x.shape[1])))
     check_rank(Design(flat[:, 1:], names), names)
     fit = variances(flat[:, 0], flat[:, 1:], 0, panel.cluster, ["CR1"])[0]

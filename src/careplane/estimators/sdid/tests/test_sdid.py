@@ -88,6 +88,7 @@ def changed(column: str, place: int, value: Any) -> dict[str, Any]:
     [
         (changed("after", 11, 0), InputError, r"switches back to 0 for c00 \(line 13\)"),
         (changed("after", 23, 1), Refused, "Units start at different times.*staggered_did"),
+        ({**example_panel(), "calls": [3.0] * 192}, InputError, "is 3 in every row"),
         (changed("month", 1, 1), InputError, "line 3 repeats"),
         (changed("calls", 5, float("nan")), Refused, "c00 has 11 of 12"),
         ({**example_panel(), "after": [0] * 192}, Refused, "No unit is treated"),

@@ -176,10 +176,19 @@ def test_a_hole_in_the_panel() -> None:
             run(table, **KEYS, method=method)
 
 
+def test_a_start_between_periods_is_told() -> None:
+    table = made()
+    table["g"] = [g + 0.5 if g else 0.0 for g in table["g"]]
+    assert any("period that the data do not have" in one for one in run(table, **KEYS).warnings)
+
+
 def test_units_treated_from_the_start_are_counted() -> None:
     table = made()
     table["g"] = [1.0 if unit == "u01" else g for unit, g in zip(table["unit"], table["g"], strict=True)]
     assert run(table, **KEYS).left_out == {"the unit is treated in every period": 6}
+
+
+TWFE_OF_SIZE = {"method": "twfe", "covariates": ["size"]}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +200,13 @@ def test_units_treated_from_the_start_are_counted() -> None:
         ({"g": [3.0] * 144}, {}, Refused, "All units are treated first in the same"),
         ({"g": [3.0 if g == 0 else g for g in made()["g"]]}, {}, Refused, "never treated.*notyet"),
         ({"g": ["a"] * 144}, {}, InputError, "holds text"),
+        ({"y": [2.0] * 144}, {}, InputError, "is 2 in every row"),
+        (
+            {"size": [int(u[1:]) / 7 for u in made()["unit"]]},
+            TWFE_OF_SIZE,
+            InputError,
+            "covariate 1: is 0 in every row",
+        ),
         ({"y": [np.inf, *made()["y"][1:]]}, {}, InputError, r"not finite \(line 2\)"),
         ({}, {"method": "efficient", "cluster": "clinic"}, Refused, "Average to the clusters"),
         ({"clinic": ["a"] * 72 + ["b"] * 72}, {"cluster": "clinic"}, Refused, "2 clusters are too few"),
