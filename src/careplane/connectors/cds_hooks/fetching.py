@@ -17,6 +17,7 @@ from careplane.errors import InputError, UpstreamError, UpstreamTimeout
 from careplane.records import JSON
 
 MAX_BYTES = 16 * 1024 * 1024
+MOST_PAGES = 100
 _PAGE = 100
 _GONE = (404, 410)
 
@@ -98,8 +99,8 @@ class Fetcher:
         """The pages from ``url`` on, after what is there already."""
         found, following, seen = list(have), url, set[str]()
         while following and len(found) < limit:
-            if following in seen:
-                raise UpstreamError(f"GET {query.resource}: the pages of the answer lead in a circle.")
+            if following in seen or len(seen) >= MOST_PAGES:
+                raise UpstreamError(f"GET {query.resource}: the pages of the answer lead in a circle, or never end.")
             seen.add(following)
             page = await self._page(following, query, first=len(seen) == 1 and not have)
             found += page.resources

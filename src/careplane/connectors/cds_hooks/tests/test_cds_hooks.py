@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from careplane.codecs.cdshooks import HookCall, read_call
 from careplane.codecs.cdshooks.templates import search_query
 from careplane.connectors import cds_hooks
 from careplane.connectors.cds_hooks import HookData
+from careplane.connectors.cds_hooks.fetching import MOST_PAGES
 from careplane.errors import InputError, UpstreamError, UpstreamLacks
 from careplane.records import JSON
 
@@ -179,6 +181,16 @@ def test_an_answer_that_is_not_one_is_said_to_be_none(status: int, body: Any, wh
         using(call(base), lambda data: data.search("Condition", {"patient": "ana"}, 20), base)
     assert TOKEN not in str(caught.value)
     assert "ana" not in str(caught.value)
+
+
+def test_pages_without_anything_on_them_come_to_an_end() -> None:
+    asked: list[tuple[str, str]] = []
+    first = "/Condition?patient=ana&_count=20"
+    places = [first, *(f"/Condition?patient=ana&page={n}" for n in range(2 * MOST_PAGES))]
+    pages = {here: (200, bundle(link=[*SELF, {"relation": "next", "url": after}])) for here, after in pairwise(places)}
+    with ehr(pages, asked) as base, pytest.raises(UpstreamError, match="never end"):
+        using(call(base), lambda data: data.search("Condition", {"patient": "ana"}, 20), base)
+    assert len(asked) == MOST_PAGES
 
 
 @pytest.mark.parametrize(
