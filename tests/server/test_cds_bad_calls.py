@@ -22,6 +22,7 @@ from careplane.connectors import _jwks
 from careplane.governance.cds_trust import trust_client
 from careplane.records import JSON
 from careplane.sandbox.cds_client import CdsClient
+from careplane.server import strangers
 from careplane.server.cds import MAX_CALL_BYTES
 
 from .hook_site import ALL, CONTEXT, Site, hook_site
@@ -115,6 +116,23 @@ def test_a_token_that_does_not_hold_opens_nothing(site: Site, header: JSON, clai
     assert why in refused(answer, 401)
     assert site.runs("quick_one") == []
     assert site.facts("cds.refused")[0]["status"] == 401
+
+
+def test_strangers_cannot_fill_the_ledger(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as held:
+        held.setattr(strangers, "MOST_A_MINUTE", 0)
+        for _ in range(3):
+            refused(post(site, CALL, token="not.a.token"), 401)
+        assert site.facts("cds.refused") == []
+    refused(post(site, CALL, token="not.a.token"), 401)
+    assert [one["not_recorded_before"] for one in site.facts("cds.refused")] == [3]
+
+
+def test_only_so_many_refusals_a_minute_are_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "MOST_A_MINUTE", 2)
+    times = iter((0.0, 1.0, 2.0, 59.0, 60.0, 61.0))
+    meter = strangers.Strangers(lambda: next(times))
+    assert [meter.take() for _ in range(6)] == [0, 0, None, None, 2, 0]
 
 
 def test_a_token_without_signature_or_of_a_shared_secret_opens_nothing(site: Site) -> None:

@@ -28,6 +28,7 @@ from careplane.server.cds_calls import CdsCalls
 from careplane.server.cds_clients import CdsClients
 from careplane.server.cds_services import HookService, hook_services, stages_of
 from careplane.server.platform import Platform
+from careplane.server.strangers import Strangers
 from careplane.store.grouping import GroupedWrites
 from careplane.workflow.card_feedback import keep_feedback
 from careplane.workflow.durable import Durable
@@ -56,6 +57,7 @@ class CdsDoor:
         open_item = load("connectors", "cds_hooks").open
         self._calls = CdsCalls(platform, durable, lambda base: open_item({"fhir_base_url": base}), self._writes)
         self._wall_clock = wall_clock
+        self._strangers = Strangers()
         self._base = platform.settings.text("public_url").rstrip("/")
 
     def routes(self) -> list[Route]:
@@ -102,16 +104,20 @@ class CdsDoor:
         }
 
     async def refused(self, error: CareplaneError, service: str | None) -> Response:
-        """The answer to what went wrong, once it is on record."""
-        code = error.code if isinstance(error, TokenError) else type(error).__name__
-        known = service if service in {one.said.id for one in self._services()} else None
-        await self._platform.ledger.append_async(
-            "cds.refused",
-            at=self._platform.clock(),
-            facts={"status": error.status, "why": code, "service": known},
-        )
+        """The answer to what went wrong, once it is on record; of what strangers send not more than so much is."""
+        passed_over = self._strangers.take() if isinstance(error, TokenError) else 0
+        if passed_over is not None:
+            await self._record(error, service, passed_over)
         text = error.message if isinstance(error, InputError) else str(error)
         return _answer(operation_outcome(error.status, text, getattr(error, "field", None)), error.status)
+
+    async def _record(self, error: CareplaneError, service: str | None, passed_over: int) -> None:
+        code = error.code if isinstance(error, TokenError) else type(error).__name__
+        known = service if service in {one.said.id for one in self._services()} else None
+        facts: dict[str, str | int | None] = {"status": error.status, "why": code, "service": known}
+        if passed_over:
+            facts["not_recorded_before"] = passed_over
+        await self._platform.ledger.append_async("cds.refused", at=self._platform.clock(), facts=facts)
 
     def _services(self) -> tuple[HookService, ...]:
         return hook_services(self._platform.apps, stages_of(self._platform.store))
