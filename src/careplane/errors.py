@@ -70,7 +70,7 @@ class InputError(CareplaneError):
         """``file:line: field``, as much of it as is known."""
         place = self.file or ""
         if self.line is not None:
-            place += f":{self.line}"
+            place = f"{place}:{self.line}" if place else f"line {self.line}"
         return ": ".join(part for part in (place, self.field) if part)
 
     def __str__(self) -> str:

@@ -49,7 +49,10 @@ def test_what_cannot_be_read_is_exit_2_with_line_and_reason(capsys: pytest.Captu
     for content, where in (("", ":1: holds no message"), ("hello", ":1: stands before any message")):
         file.write_text(content)
         code, lines, told = run(capsys, "parse", str(file))
-        assert (code, lines, where in told) == (2, [], True)
+        assert (code, lines, f"{file}{where}" in told) == (2, [], True)
+    file.write_bytes(b"\x0bMSH|^~\\&|A|B|C|D|20260101||ADT^A01|1|P|2.5\rPID|||1||M\xfcller\r\x1c\r")
+    code, lines, told = run(capsys, "parse", str(file))
+    assert (code, f"{file}:2: PID-5: byte 0xfc" in told) == (2, True), "the lines of a block are those of the file"
     code, _, told = run(capsys, "parse", str(file / "missing"))
     assert (code, "cannot be read" in told) == (2, True)
 

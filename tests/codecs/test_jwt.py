@@ -79,6 +79,8 @@ def test_what_a_token_says_of_itself_can_be_read_before_it_is_trusted() -> None:
         ({"iat": None}, "claim"),
         ({"jti": None}, "claim"),
         ({"jti": ""}, "claim"),
+        ({"jti": 5}, "claim"),
+        ({"jti": ["j-1"]}, "claim"),
         ({"iat": int(NOW.timestamp()) + 61, "exp": int(NOW.timestamp()) + 90}, "early"),
         ({"nbf": int(NOW.timestamp()) + 61}, "early"),
         ({"exp": int(NOW.timestamp()) + 301}, "age"),

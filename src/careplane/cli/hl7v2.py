@@ -46,12 +46,12 @@ def parse_command(file: str, charset: str | None, as_lines: bool) -> None:
       careplane hl7v2 parse night.batch --json | jq .control_id
     """
     bad = 0
-    for piece in split_file(_content(file)):
+    for piece in _pieces(file):
         try:
             message = parse(piece.data, charset=charset)
         except MessageError as error:
             bad += 1
-            click.echo(f"careplane: {_placed(error, file, piece)}", err=True)
+            click.echo(f"careplane: {_placed(error, file, piece.line)}", err=True)
             continue
         click.echo(msgspec.json.encode(as_json(message)).decode() if as_lines else "\n".join(_lines(message, piece)))
     if bad:
@@ -99,7 +99,7 @@ def send(
         "tls_cert_file": tls_cert,
         "tls_key_file": tls_key,
     }
-    pieces = split_file(_content(file))
+    pieces = _pieces(file)
     return asyncio.run(_send(pieces, settings, as_lines=as_lines))
 
 
@@ -131,9 +131,16 @@ def _content(file: str) -> bytes:
         raise InputError(f"cannot be read: {error.strerror}", file=file) from error
 
 
-def _placed(error: MessageError, file: str, piece: Piece) -> MessageError:
-    """The error with its line in the file."""
-    line = piece.line + (error.line or 1) - 1
+def _pieces(file: str) -> list[Piece]:
+    try:
+        return split_file(_content(file))
+    except MessageError as error:
+        raise _placed(error, file, 1) from error
+
+
+def _placed(error: MessageError, file: str, begins: int) -> MessageError:
+    """The error with its file and its line there, of a message that begins on the line ``begins``."""
+    line = begins + (error.line or 1) - 1
     return MessageError(error.message, error.code, line=line, segment=error.segment, number=error.number, file=file)
 
 

@@ -124,7 +124,8 @@ def replay(keys: Sequence[str], every: bool, home: str | None) -> None:
         missing = [key for key in wanted if not _replayed(store, key)]
     finally:
         store.close()
-    click.echo(f"{len(wanted) - len(missing)} events will be tried within seconds, if a worker runs.")
+    if len(wanted) > len(missing) or not wanted:
+        click.echo(f"{len(wanted) - len(missing)} events will be tried within seconds, if a worker runs.")
     if missing:
         raise NotFound(f"Neither dead nor put off: {', '.join(missing)}. See: careplane worker failed")
 

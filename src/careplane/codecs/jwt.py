@@ -131,6 +131,8 @@ def _checked(claims: JSON, expected: Expected, now: float) -> Claims:
     for name in expected.needs:
         if claims.get(name) in (None, ""):
             raise TokenError(f"The token lacks the claim {name!r}.", "claim")
+    if not isinstance(claims.get("jti"), str | None):
+        raise TokenError("The claim 'jti' of the token must be a text.", "claim")
     if claims.get("iss") != expected.issuer:
         raise TokenError("The token is of another issuer.", "issuer")
     audience = claims.get("aud")

@@ -11,6 +11,7 @@ from careplane.codecs.hl7v2.charsets import without_mark
 from careplane.errors import MessageError
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
+_START = re.compile(rb"(?:\A|(?<=[\r\n\x1c]))\x0b")
 _BLOCK = re.compile(rb"\x0b|\x1c\r?\n?")
 
 
@@ -34,7 +35,8 @@ def split_file(data: bytes) -> list[Piece]:
             body, marked = body.decode(marked).encode(), "utf-8"
         except UnicodeDecodeError as error:
             raise MessageError("is not UTF-16 as its byte-order mark says", 102, line=1) from error
-    body = _BLOCK.sub(lambda match: b"\r" if match[0][:1] == b"\x0b" else b"", body) if b"\x0b" in body else body
+    if b"\x0b" in body:  # each line end of a block stays, so that lines are counted as in the file
+        body = _BLOCK.sub(b"\r", _START.sub(b"", body))
     mark = b"\xef\xbb\xbf" if marked else b""
     return [Piece(line, mark + piece) for line, piece in _messages(body)]
 

@@ -71,14 +71,14 @@ class ErpFolder:
         return ErpBatch(name=file.name, hash=sheet.hash, facts=facts, events=events_in(facts, self._midnight))
 
     def table_of(self, file: Path) -> str:
-        """The table that a file holds, by its name: ``roster-2026-03.csv`` is of ``roster``.
+        """The table that a file holds, by its name: ``roster-2026-03.csv`` and ``roster3.csv`` are of ``roster``.
 
         Raises:
             NotFound: none.
         """
         stem = file.name.removesuffix(".csv")
         names = (*self._tables, CLOUD_BILL)
-        found = [name for name in names if stem == name or stem.startswith((f"{name}-", f"{name}_", f"{name}."))]
+        found = [name for name in names if stem.startswith(name)]
         if file.suffix != ".csv" or not found:
             raise NotFound(f"{file.name} is none of the files that are read: {', '.join(f'{n}*.csv' for n in names)}.")
         return max(found, key=len)

@@ -236,6 +236,8 @@ def test_a_missing_file_folder_or_table_and_bad_settings_are_refused(tmp_path: P
         read.read_costs()
     with pytest.raises(NotFound, match=r"roster\*\.csv"):
         read.read(tmp_path / "lunch.csv")
+    names = ("roster.csv", "roster3.csv", "roster-2026-03.csv", "cost_centres_2.csv", "costs2.csv")
+    assert [read.table_of(tmp_path / name) for name in names] == ["roster", "roster", "roster", "cost_centres", "costs"]
     with pytest.raises(DataError, match="no such folder"):
         erp_files.open({"path": str(tmp_path / "none")}).ready()
     for wrong in (
