@@ -103,6 +103,11 @@ ROWS: tuple[Row, ...] = (
     Row("mllp_max_mb", 16.0, "The longest message that is taken, in MiB.", least=0.01, most=16),
     Row("mllp_block_seconds", 30.0, "Time for a whole message once it has begun.", least=0.1, most=3600),
     Row(
+        "hl7v2_staff_authority",
+        "",
+        "Assigning authority (name or URI) whose numbers in PV1-7 are ids of the staff list; empty: nobody's are.",
+    ),
+    Row(
         "hl7v2_keep_days",
         90.0,
         "How long messages that are done, and what was made of them, are kept.",

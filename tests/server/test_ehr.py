@@ -84,6 +84,7 @@ def test_without_a_file_the_key_of_the_home_signs_and_is_published(settings: Set
     [
         ({"fhir_client_id": ""}, "fhir_client_id"),
         ({"fhir_base_url": "ftp://ehr"}, "fhir_base_url"),
+        ({"fhir_base_url": "http://ehr.example.org/fhir"}, "fhir_base_url"),
         ({"fhir_token_url": "http://ehr.example.org/token"}, "fhir_token_url"),
     ],
 )

@@ -9,6 +9,7 @@ from careplane.codecs.smart import secure_url
 from careplane.codecs.smart_assertion import read_client_key
 from careplane.connectors._credential import BackendServices, Fixed
 from careplane.connectors._endpoint import Endpoint
+from careplane.connectors._http import checked_url
 from careplane.errors import InputError
 
 ENDPOINT_SETTINGS = ("base_url", "client_id", "key", "scopes", "timeout_seconds", "token", "token_url")
@@ -23,14 +24,14 @@ def open_endpoint(settings: Mapping[str, str], also: tuple[str, ...] = ()) -> En
     """The endpoint of some settings; nothing is sent yet. ``also`` names settings that are the item's own.
 
     Raises:
-        InputError: an unknown setting, a base URL that is not http(s), a time-out that is not a number of seconds, a
-            key that cannot sign, or settings that do not go together.
+        InputError: an unknown setting, a base URL that is not https (http on loopback), a time-out that is not a number
+            of seconds, a key that cannot sign, or settings that do not go together.
     """
     known = sorted((*ENDPOINT_SETTINGS, *also))
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise InputError(f"unknown setting; known: {', '.join(known)}", field=unknown[0])
-    base_url = _base_url(settings.get("base_url", ""))
+    base_url = checked_url(settings.get("base_url", ""))
     seconds = _seconds(settings.get("timeout_seconds", "30"))
     timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     fixed = Fixed(settings.get("token", ""))
@@ -58,18 +59,6 @@ def _backend_services(settings: Mapping[str, str], endpoint: Endpoint) -> Backen
 
 def _token_url(text: str) -> str:
     return secure_url(text, "token_url") if text else ""
-
-
-def _base_url(text: str) -> str:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise InputError("is not a URL", field="base_url") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InputError("must be an http:// or https:// URL", field="base_url")
-    if url.userinfo or url.query or url.fragment:
-        raise InputError("must hold neither credentials nor a query; give the token as 'token'", field="base_url")
-    return text
 
 
 def _seconds(text: str) -> float:

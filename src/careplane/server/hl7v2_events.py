@@ -142,16 +142,17 @@ class MessageWorker:
         )
 
     async def _reviewer(self, mapped: Mapped) -> str | None:
-        """Who is responsible (PV1-7): by the number on the staff list, else by what the EHR says the number is."""
+        """Who is responsible (PV1-7): whom the EHR knows by the number; else, for numbers of the authority that the
+        site declared, who has it on the staff list. Another authority's 1234 is another person."""
         if mapped.attending is None:
             return None
         system, value = mapped.attending
-        if self._means.person(f"Practitioner/{value}") is not None:
-            return f"Practitioner/{value}"
-        if not is_known(system):
-            return None
-        found = await self._means.ehr.search("Practitioner", {"identifier": f"{system}|{value}"}, 2)
-        return f"Practitioner/{found[0]['id']}" if len(found) == 1 else None
+        if is_known(system):
+            found = await self._means.ehr.search("Practitioner", {"identifier": f"{system}|{value}"}, 2)
+            if found:
+                return f"Practitioner/{found[0]['id']}" if len(found) == 1 else None
+        listed = f"Practitioner/{value}"
+        return listed if self._means.site.is_staff(system) and self._means.person(listed) is not None else None
 
     async def _purge(self) -> None:
         means, now = self._means, self._means.clock()

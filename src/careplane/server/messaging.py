@@ -2,7 +2,7 @@
 
 The file that ``messages_file`` names is TOML; without one the portal (the EHR itself) and letters are the channels. A
 secret is named in it, never written: ``password_file`` or ``password_env`` of ``[email]``, ``secret_file`` or
-``secret_env`` of ``[sms]``, ``token_file`` or ``token_env`` of ``[portal]``.
+``secret_env`` of ``[sms]`` (``callback_secret`` likewise), ``token_file`` or ``token_env`` of ``[portal]``.
 """
 
 import asyncio
@@ -35,7 +35,11 @@ from careplane.workflow.messaging import MessagePolicy, Messages, Planner
 from careplane.workflow.messaging.policy import CONTACT, LICENSED
 
 TEND_SECONDS = 2.0
-SECRETS: Mapping[Channel, str] = {"email": "password", "sms": "secret", "portal": "token"}
+SECRETS: Mapping[Channel, tuple[str, ...]] = {
+    "email": ("password",),
+    "sms": ("secret", "callback_secret"),
+    "portal": ("token",),
+}
 log = logging.getLogger("careplane.messages")
 
 Clock = Callable[[], datetime]
@@ -141,15 +145,14 @@ class _Kept:
 
 def _open(settings: Settings, file: MessagesFile, channel: Channel, table: Table) -> MessageSender:
     """A channel by its table; a secret comes from where the table says."""
-    secret = SECRETS[channel]
-    given = {name: str(value) for name, value in table.items() if name not in (f"{secret}_env", f"{secret}_file")}
-    if secret in given:
-        raise SettingsError(
-            f"name a file or variable instead: {secret}_file or {secret}_env", field=f"{channel}.{secret}"
-        )
-    held = secret_of(str(table.get(f"{secret}_env", "")), str(table.get(f"{secret}_file", "")), f"{channel}.{secret}")
-    if held:
-        given[secret] = held
+    given = {name: str(value) for name, value in table.items()}
+    for secret in SECRETS[channel]:
+        field, env, path = f"{channel}.{secret}", given.pop(f"{secret}_env", ""), given.pop(f"{secret}_file", "")
+        if secret in given:
+            raise SettingsError(f"name a file or variable instead: {secret}_file or {secret}_env", field=field)
+        held = secret_of(env, path, field)
+        if held:
+            given[secret] = held
     if channel == "sms":
         given.setdefault("region", file.region)
         if file.public_url:
@@ -157,8 +160,8 @@ def _open(settings: Settings, file: MessagesFile, channel: Channel, table: Table
     try:
         made: MessageSender = load("connectors", channel).open(given)
     except InputError as error:
-        path = settings.text("messages_file")
-        raise SettingsError(error.message, file=path, field=f"{channel}.{error.field or ''}") from error
+        named = settings.text("messages_file")
+        raise SettingsError(error.message, file=named, field=f"{channel}.{error.field or ''}") from error
     return made
 
 

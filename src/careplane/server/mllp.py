@@ -106,7 +106,7 @@ def means_of(platform: Platform, durable: Durable) -> Means:
         person=partial(_person, platform.store),
         submit=durable.submit,
         clock=platform.clock,
-        site=Site(systems_of(settings), zone),
+        site=Site(systems_of(settings), zone, settings.text("hl7v2_staff_authority").strip()),
         charset=charset_of(settings),
         keep=timedelta(days=settings.number("hl7v2_keep_days")),
     )

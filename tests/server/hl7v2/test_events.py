@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replaced
 
 from careplane.apps import read_app
 from careplane.codecs.hl7v2 import Block
@@ -71,7 +72,7 @@ class Setting:
             person=lambda ref: PERSON if ref == PERSON.id else None,
             submit=self._submit,
             clock=lambda: self.now,
-            site=Site({"MRN": MRN}, UTC),
+            site=Site({"MRN": MRN}, UTC, "NORTH"),
             charset=DEFAULT,
         )
         self.fhir = LayeredFhir(self.ehr, self.means.context)
@@ -170,6 +171,43 @@ def test_the_app_starts_with_references_of_the_ehr_and_the_reviewer_it_names(set
     assert (first.kind, first.door, first.at) == ("ADT^A03", "hl7v2", setting.now)
     assert first.unit is not None
     assert asyncio.run(setting.fhir.read(first.unit)) is not None
+
+
+@pytest.mark.parametrize(
+    ("attending", "staff", "reviewer"),
+    [
+        ("p1^Okafor^^^^^^^NORTH", "NORTH", "Practitioner/p1"),
+        ("p1^Okafor", "NORTH", "Practitioner/p1"),  # the sending facility's
+        ("p1^Okafor^^^^^^^MRN", "MRN", "Practitioner/p1"),
+        ("p1^Okafor^^^^^^^MRN", MRN, "Practitioner/p1"),
+        ("p1^Okafor^^^^^^^NORTH", "", None),
+        ("p1^Okafor", "", None),
+        ("p1^Okafor^^^^^^^SOUTH", "NORTH", None),
+        ("p1^Okafor^^^^^^^MRN", "NORTH", None),
+        ("p1^Okafor^^^^^^^NORTH&1.9&ISO", "NORTH", None),
+        ("D7^Okafor^^^^^^^MRN", "MRN", "Practitioner/ada"),  # the EHR comes first
+    ],
+)
+def test_a_number_is_one_of_the_staff_list_only_by_the_declared_authority(
+    setting: Setting, attending: str, staff: str, reviewer: str | None
+) -> None:
+    setting.loaded(DOCTOR)
+    listed = {"Practitioner/p1", "Practitioner/D7"}
+    means = replace(
+        setting.means,
+        site=Site({"MRN": MRN}, UTC, staff),
+        person=lambda ref: replaced(PERSON, id=ref) if ref in listed else None,
+    )
+    setting.came(discharge(attending=attending), means=means)
+    (event,) = setting.events
+    assert event.user == reviewer
+
+
+def test_several_in_the_ehr_with_the_number_are_nobody(setting: Setting) -> None:
+    setting.loaded(DOCTOR, {**DOCTOR, "id": "twin"})
+    means = replace(setting.means, site=Site({"MRN": MRN}, UTC, "MRN"), person=lambda ref: replaced(PERSON, id=ref))
+    setting.came(discharge(attending="D7^Okafor^^^^^^^MRN"), means=means)
+    assert [event.user for event in setting.events] == [None]
 
 
 def test_what_comes_late_or_only_names_somebody_does_not_replace_what_is_newer(setting: Setting) -> None:

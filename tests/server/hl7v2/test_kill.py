@@ -37,6 +37,7 @@ def serving(home: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
         "PYTHONPATH": str(SRC),
         "CAREPLANE_MLLP_PORT": str(port),
         "CAREPLANE_TIMEZONE": "America/Chicago",
+        "CAREPLANE_HL7V2_STAFF_AUTHORITY": "NORTH",
     }
     command = [sys.executable, "-m", "careplane", "serve", "--home", str(home), "--port", "0"]
     with subprocess.Popen(command, env=environment, cwd=home, stderr=subprocess.DEVNULL) as server:

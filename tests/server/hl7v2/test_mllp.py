@@ -55,7 +55,7 @@ def free_port() -> int:
 @contextmanager
 def installation(home: Path) -> Iterator[Port]:
     port = free_port()
-    given = read_settings({}, home=str(home), mllp_port=port, timezone="America/Chicago")
+    given = read_settings({}, home=str(home), mllp_port=port, timezone="America/Chicago", hl7v2_staff_authority="NORTH")
     platform = open_platform(given, synthetic=True)
     durable = Durable(platform.runtime, platform.home)
     durable.start()

@@ -2,7 +2,8 @@
 
 ``open({"account": "AC...", "secret": "...", "sender": "+1..."})``. ``shape`` names the interface that the provider
 speaks; there is one so far, ``twilio`` (:mod:`careplane.connectors.sms.twilio`), which is the default. ``base_url`` is
-where it is spoken, by default by its owner. ``user`` signs in where the account does not (an API key's id);
+where it is spoken, by default by its owner. ``user`` signs in where the account does not (an API key's id, ``secret``
+is then that key's); call-backs are signed with the account's own token all the same, which is ``callback_secret``;
 ``status_url`` is where the provider reports what became of a message; ``region`` is the country of numbers written
 without one (ISO 3166, default ``US``).
 """
@@ -23,7 +24,10 @@ __all__ = ["CAPABILITIES", "Inbound", "Shape", "SmsSender", "Status", "e164", "o
 
 CAPABILITIES: frozenset[str] = frozenset({"send", "status", "inbound"})
 
-_SETTINGS = ("account", "base_url", "region", "secret", "sender", "shape", "status_url", "timeout_seconds", "user")
+_SETTINGS = (
+    *("account", "base_url", "callback_secret", "region", "secret", "sender", "shape", "status_url"),
+    *("timeout_seconds", "user"),
+)
 _SHAPES = {"twilio": Twilio}
 
 
@@ -49,8 +53,19 @@ def open(settings: Mapping[str, str]) -> SmsSender:  # noqa: A001 - the name tha
         auth=(settings.get("user") or settings["account"], settings["secret"]),
         timeout=timeout,
     )
-    spoken = shape(settings["account"], settings["secret"], _from(settings["sender"], region), status_url)
+    spoken = shape(settings["account"], _callback_secret(settings), _from(settings["sender"], region), status_url)
     return SmsSender(Http(client), spoken, region)
+
+
+def _callback_secret(settings: Mapping[str, str]) -> str:
+    """What call-backs are signed with: an API key's secret never is, and by it each STOP would be refused."""
+    given = settings.get("callback_secret", "")
+    if not given and settings.get("user", "") not in ("", settings["account"]):
+        raise InputError(
+            "is needed beside 'user': call-backs are signed with the account's token, not with the API key's secret",
+            field="callback_secret",
+        )
+    return given or settings["secret"]
 
 
 def _from(text: str, region: str) -> str:

@@ -56,9 +56,9 @@ class Twilio:
 
     base_url = "https://api.twilio.com"
 
-    def __init__(self, account: str, secret: str, sender: str, status_url: str = "") -> None:
+    def __init__(self, account: str, callback_secret: str, sender: str, status_url: str = "") -> None:
         self._path = f"/2010-04-01/Accounts/{quote(account, safe='')}/Messages.json"
-        self._secret = secret.encode()
+        self._secret = callback_secret.encode()
         self._sender = {"MessagingServiceSid" if sender.startswith("MG") else "From": sender}
         self._status = {"StatusCallback": status_url} if status_url else {}
 

@@ -21,11 +21,13 @@ class Site:
     """A site.
 
     ``systems`` maps assigning authorities (the namespace of CX-4) to the URI by which FHIR knows them; ``zone`` is
-    that of times which carry no offset.
+    that of times which carry no offset. ``staff`` is the authority (its name, or the URI of its numbers) whose numbers
+    are the ids of the staff list; empty: nobody's are.
     """
 
     systems: Mapping[str, str] = field(default_factory=dict)
     zone: tzinfo = UTC
+    staff: str = ""
 
     def system(self, authority: Part, facility: str) -> str:
         """The URI of an assigning authority (HD); an own one where nothing is known, made of its name or else of the
@@ -40,6 +42,12 @@ class Site:
                 return f"urn:uuid:{universal.lower()}"
             return universal if ":" in universal and " " not in universal else f"{OWN_SYSTEM}{_slug(universal)}"
         return f"{OWN_SYSTEM}{_slug(namespace or facility or 'unknown')}"
+
+    def is_staff(self, system: str) -> bool:
+        """Whether the numbers of a system are the ids of the staff list."""
+        if not self.staff or ":" in self.staff:
+            return bool(self.staff) and system == self.staff
+        return system == self.systems.get(self.staff, f"{OWN_SYSTEM}{_slug(self.staff)}")
 
 
 def is_known(system: str) -> bool:

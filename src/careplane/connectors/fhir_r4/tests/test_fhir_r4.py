@@ -202,6 +202,9 @@ def test_nobody_listening_is_an_error_that_says_what_to_check() -> None:
     [
         {},
         {"base_url": "ftp://ehr.test"},
+        {"base_url": "http://ehr.test/fhir", "token": "tok"},
+        {"base_url": "http://ehr.test/fhir"},
+        {"base_url": "http://127.0.0.1.ehr.test/fhir"},
         {"base_url": "https://user:word@ehr.test/fhir"},
         {"base_url": BASE, "timeout_seconds": "soon"},
         {"base_url": BASE, "verify": "false"},

@@ -174,6 +174,22 @@ def test_the_signature_is_the_providers_published_one() -> None:
     assert Twilio("AC1", "12345", "+15005550006").signed(url, repeated, "IK+Dwps556ElfBT0I3Rgjkr1wJU=")
 
 
+def test_call_backs_to_an_api_key_are_signed_with_the_accounts_token() -> None:
+    provider, url = SmsProvider(), "https://care.example.org/messages/sms/inbound"
+    key = settings("http://127.0.0.1:1", provider) | {"user": "SK1", "secret": "the key's"}
+    with pytest.raises(InputError) as caught:
+        sms.open(key)
+    assert caught.value.field == "callback_secret"
+    form = {"From": NUMBER, "Body": "STOP"}
+    sender = sms.open(key | {"callback_secret": provider.secret})
+    signature = provider.signature(url, form)
+    given = {name: [value] for name, value in form.items()}
+    assert sender.inbound(url, given, signature).word == "stop"
+    with pytest.raises(Refused, match="signature"):
+        sms.open(key | {"callback_secret": "the key's"}).inbound(url, given, signature)
+    assert sms.open(settings("http://127.0.0.1:1", provider, user=provider.account)).inbound(url, given, signature)
+
+
 @pytest.mark.parametrize("signature", ["", "RSOYDt4T1cUTdK1PDd93/VVr8B8=", "é\udcff"])
 def test_a_forged_call_back_is_refused(signature: str) -> None:
     sender = sms.open(settings("http://127.0.0.1:1", SmsProvider()))
