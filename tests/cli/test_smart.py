@@ -10,12 +10,14 @@ from careplane.cli import careplane
 from careplane.errors import CareplaneError
 
 ADD = ("smart", "add", "main", "--iss", "https://ehr.example.org/fhir", "--client-id", "careplane")
+CHART = "https://ehr.example.org/fhir"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """Runs a command on an installation of its own; an expected error is raised."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAREPLANE_FHIR_BASE_URL", CHART)
 
     def act(*arguments: str) -> Result:
         return CliRunner().invoke(careplane, [*arguments, "--home", str(tmp_path / "home")], catch_exceptions=False,
@@ -59,9 +61,10 @@ def test_the_same_again_is_a_conflict_and_an_unknown_one_is_named(run) -> None: 
 
 
 def test_another_chart_needs_a_word_for_it(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setenv("CAREPLANE_FHIR_BASE_URL", "https://chart.example.org/fhir")
-    with pytest.raises(CareplaneError, match="may be somebody else"):
-        run(*ADD)
+    for chart in ("https://chart.example.org/fhir", ""):
+        monkeypatch.setenv("CAREPLANE_FHIR_BASE_URL", chart)
+        with pytest.raises(CareplaneError, match="may be somebody else"):
+            run(*ADD)
     assert "may launch" in run(*ADD, "--same-chart").output
 
 

@@ -105,6 +105,7 @@ def test_asking_voting_and_the_board(served) -> None:  # type: ignore[no-untyped
     with served.client("asker", "adviser") as asker, served.client("voter", "clinician") as voter:
         form = {"csrf": token(asker.get("/requests")), "app": "portal_reply", "text": "Shorter drafts, please"}
         assert asker.post("/requests", data=form).status_code == 400
+        assert asker.post("/requests", data={**form, "kind": "idea", "run": "run-none"}).status_code == 400
         board = asker.post("/requests", data={**form, "kind": "idea"})
         assert "Shorter drafts, please" in board.text
         page = voter.get("/requests")

@@ -17,7 +17,9 @@ NOW = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 
 
 def ehr(name: str = "main", issuer: str = "https://ehr.example.org/fhir", **changes: Any) -> Ehr:
-    return Ehr(name=name, issuer=issuer, client_id="careplane", added_at=NOW, added_by="p.lee").__replace__(**changes)
+    return Ehr(
+        name=name, issuer=issuer, client_id="careplane", added_at=NOW, added_by="p.lee", same_chart=True
+    ).__replace__(**changes)
 
 
 def test_an_ehr_is_found_by_name_and_issuer_until_it_is_removed(store: Store, ledger: Ledger) -> None:
@@ -45,6 +47,21 @@ def test_name_and_issuer_are_registered_once(store: Store, ledger: Ledger, other
     register_ehr(store, ledger, ehr())
     with pytest.raises(Conflict):
         register_ehr(store, ledger, other)
+
+
+def test_an_installation_has_one_chart(store: Store, ledger: Ledger) -> None:
+    """Two EHRs with an id space each: Practitioner/17 and Patient/1 are two people."""
+    chart = "https://ehr.example.org/fhir/"
+    own, other = ehr(same_chart=False), ehr("other", "https://other.example.org/fhir", same_chart=False)
+    for known, read in ((own, ""), (own, "https://ehr.example.org/fhir2"), (other, chart)):
+        with pytest.raises(Refused, match="may be somebody else") as caught:
+            register_ehr(store, ledger, known, read)
+        assert "--same-chart" in caught.value.way_out
+        assert "installation of its own" in caught.value.way_out
+    assert find_ehrs(store) == []
+    register_ehr(store, ledger, own, chart)
+    register_ehr(store, ledger, other.__replace__(same_chart=True), chart)
+    assert [one.same_chart for one in find_ehrs(store)] == [False, True]
 
 
 @pytest.mark.parametrize("changes", [

@@ -99,7 +99,8 @@ def _serve(out: Path, app_url: str) -> None:
         click.echo(f"EHR at {ehr.base_url} (synthetic data, loopback only). Ctrl-C ends.", err=True)
         click.echo(f"Its pages, whose charts open {app_url}: {smart.address}/", err=True)
         click.echo(
-            f"Let it: careplane smart add {NAME} --iss {smart.fhir_base} --client-id careplane --frame {smart.address}",
+            f"Let it: careplane smart add {NAME} --iss {smart.fhir_base} --client-id careplane --same-chart "
+            f"--frame {smart.address}",
             err=True,
         )
         with suppress(KeyboardInterrupt):

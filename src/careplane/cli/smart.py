@@ -13,7 +13,7 @@ import msgspec
 from careplane._shelf import missing
 from careplane.codecs.smart import app_scopes, launch_scopes
 from careplane.codecs.smart_assertion import public_keys
-from careplane.errors import InputError, NotFound, Refused
+from careplane.errors import InputError, NotFound
 from careplane.governance.ehrs import find_ehrs, register_ehr, remove_ehr
 from careplane.ledger import open_ledger
 from careplane.records.launch import Credentials, Ehr
@@ -73,15 +73,14 @@ def add(
         --frame https://ehr.example.org
     """
     settings = _settings(home)
-    _check_chart(settings, iss, same_chart)
     given = {"name": name, "issuer": iss, "client_id": client_id, "credentials": credentials, "frames": frames,
-             "tenant": tenant, "added_at": datetime.now(UTC), "added_by": by}  # fmt: skip
+             "tenant": tenant, "same_chart": same_chart, "added_at": datetime.now(UTC), "added_by": by}  # fmt: skip
     try:
         ehr = msgspec.convert(given, Ehr)
     except msgspec.ValidationError as error:
         raise InputError("lower case, digits and hyphens, at most 32, beginning with a letter", field="name") from error
     with _store(settings) as store:
-        kept = register_ehr(store, open_ledger(settings.home / "ledger"), ehr)
+        kept = register_ehr(store, open_ledger(settings.home / "ledger"), ehr, settings.text("fhir_base_url"))
     told = {**msgspec.to_builtins(kept), **_addresses(settings, kept)}
     if as_json:
         click.echo(json.dumps(told, indent=2))
@@ -169,16 +168,6 @@ def jwks(home: str | None) -> None:
       careplane smart jwks > keys.json
     """
     click.echo(json.dumps(public_keys(client_keys(_settings(home).home)), indent=2))
-
-
-def _check_chart(settings: Settings, iss: str, same_chart: bool) -> None:
-    """Two EHRs may give the same id to two patients, so a launch of another one than is read needs a word for it."""
-    chart = settings.text("fhir_base_url").rstrip("/")
-    if chart and chart != iss.rstrip("/") and not same_chart:
-        raise Refused(
-            [f"This installation reads the chart at {chart}, where Patient/1 may be somebody else than at {iss}."],
-            "If both serve the same chart with the same ids, add --same-chart.",
-        )
 
 
 def _addresses(settings: Settings, ehr: Ehr) -> dict[str, str]:

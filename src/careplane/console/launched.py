@@ -15,13 +15,15 @@ from careplane.console.rendering import render
 from careplane.console.visit import Visit
 from careplane.errors import Refused
 from careplane.governance.ehrs import frame_origins
+from careplane.records.launch import Launch
+from careplane.records.run import Run
 from careplane.workflow import load_run
 
 LAUNCH_COOKIE = "careplane_launch"
 LAUNCH_HOURS = 1.0
 """How long a session from an EHR lasts at most; the EHR launches again in one click."""
 
-_OPEN = ("/review", "/learn", "/requests", "/help", "/sign-out")
+_OPEN = ("/review", "/learn", "/help", "/sign-out")
 _ELSEWHERE = "Open Careplane in a tab of its own for everything else."
 
 
@@ -41,13 +43,21 @@ def check_launch(visit: Visit, path: str) -> None:
     launch = visit.launch
     if launch is None:
         return
-    if not path.startswith(_OPEN):
+    if path != "/requests" and not path.startswith(_OPEN):
         raise Refused(
             ["This window was opened from the EHR for one patient, and shows the drafts of that one."], _ELSEWHERE
         )
     if "run" not in visit.request.path_params:
         return
-    run = load_run(visit.context.store, visit.path("run"))
+    check_run(launch, load_run(visit.context.store, visit.path("run")))
+
+
+def check_run(launch: Launch, run: Run) -> None:
+    """Hold a run to the patient and the apps of a launch.
+
+    Raises:
+        Refused: it is about another patient, or of an app whose reads the EHR did not grant.
+    """
     if run.event.patient != launch.patient:
         raise Refused(
             ["This draft is about another patient than the one that is open in the EHR."],

@@ -5,23 +5,26 @@ from datetime import datetime
 from sqlalchemy import delete
 
 from careplane.codecs.smart import origin_of, secure_url
-from careplane.errors import Conflict, InputError, NotFound
+from careplane.errors import Conflict, InputError, NotFound, Refused
 from careplane.ledger import Ledger
 from careplane.records.launch import Ehr
 from careplane.store import Store, find, insert_new
 from careplane.store.tables import sessions, smart_ehrs, smart_launches
 
 
-def register_ehr(store: Store, ledger: Ledger, ehr: Ehr) -> Ehr:
-    """Let an EHR launch us; gives it back with its frame origins as browsers write them.
+def register_ehr(store: Store, ledger: Ledger, ehr: Ehr, chart: str = "") -> Ehr:
+    """Let an EHR launch us; gives it back with its frame origins as browsers write them. ``chart`` is the FHIR base URL
+    that the installation reads, empty for loaded data.
 
     Raises:
         InputError: its issuer or a frame is no https address (http only on loopback), or the client id is empty.
+        Refused: it serves another chart than the installation reads.
         Conflict: its name or issuer is registered already.
     """
     secure_url(ehr.issuer, "iss")
     if not ehr.client_id.strip() or not ehr.client_id.isprintable():
         raise InputError("must be the id that the EHR registered us by", field="client_id")
+    check_chart(ehr, chart)
     kept = Ehr(
         name=ehr.name,
         issuer=ehr.issuer,
@@ -29,6 +32,7 @@ def register_ehr(store: Store, ledger: Ledger, ehr: Ehr) -> Ehr:
         credentials=ehr.credentials,
         frames=tuple(dict.fromkeys(origin_of(frame, "frame") for frame in ehr.frames)),
         tenant=ehr.tenant,
+        same_chart=ehr.same_chart,
         added_at=ehr.added_at,
         added_by=ehr.added_by,
     )
@@ -36,9 +40,29 @@ def register_ehr(store: Store, ledger: Ledger, ehr: Ehr) -> Ehr:
         taken = any(_same(other.issuer, kept.issuer) for other in find(connection, smart_ehrs, Ehr))
         if taken or not insert_new(connection, smart_ehrs, kept, name=kept.name, issuer=kept.issuer):
             raise Conflict("An EHR with this name or issuer is registered already. See: careplane smart list")
-    facts = {"ehr": kept.name, "issuer": kept.issuer[:256]}
+    facts: dict[str, str | int | float | bool | None] = {
+        "ehr": kept.name,
+        "issuer": kept.issuer[:256],
+        "same_chart": kept.same_chart,
+    }
     ledger.append("smart.registered", at=kept.added_at, actor=kept.added_by, facts=facts)
     return kept
+
+
+def check_chart(ehr: Ehr, chart: str) -> None:
+    """Hold an installation to one chart: two EHRs may give the same id to two patients, or to two people.
+
+    Raises:
+        Refused: the EHR is not at ``chart`` (the setting ``fhir_base_url``), and nobody said that its ids are the same.
+    """
+    if ehr.same_chart or (chart and _same(ehr.issuer, chart)):
+        return
+    read = f"the chart at {chart}" if chart else "loaded data (fhir_base_url is not set)"
+    raise Refused(
+        [f"This installation reads {read}, where Patient/1 may be somebody else than at {ehr.issuer}."],
+        "If that EHR is the one to read, set fhir_base_url to its address. If both serve the same chart with the same "
+        "ids, register it with careplane smart add --same-chart. Another EHR needs an installation of its own.",
+    )
 
 
 def remove_ehr(store: Store, ledger: Ledger, name: str, by: str, at: datetime) -> int:

@@ -16,7 +16,8 @@ class Ehr(Record, frozen=True):
 
     ``credentials`` is how we prove who we are: a key that signs, or nothing but the name (``public``, PKCE only).
     ``frames`` are the origins of the pages that may show us in a frame; ``tenant`` must come with each launch where it
-    is set.
+    is set. ``same_chart`` is the word of whoever registered it that its ids are those of the chart we read, though its
+    address is another.
     """
 
     name: EhrName
@@ -27,6 +28,7 @@ class Ehr(Record, frozen=True):
     credentials: Credentials = "ES384"
     frames: tuple[str, ...] = ()
     tenant: str | None = None
+    same_chart: bool = False
 
 
 class Banner(Record, frozen=True):

@@ -69,6 +69,7 @@ def _register(platform: Platform, ehr: SmartEhr) -> None:
         issuer=ehr.fhir_base,
         client_id="careplane",
         frames=(ehr.address,),
+        same_chart=True,
         added_at=now,
         added_by=NAME,
     )

@@ -18,7 +18,7 @@ from careplane.console import ConsoleContext
 from careplane.console.launched import launch_page, set_launch_cookie
 from careplane.console.protection import HostCheck, SecurityHeaders, host_names
 from careplane.errors import CareplaneError, InputError, Refused, TokenError, UpstreamError
-from careplane.governance.ehrs import ehr_of_issuer, load_ehr
+from careplane.governance.ehrs import check_chart, ehr_of_issuer, load_ehr
 from careplane.records.launch import Ehr
 from careplane.server.launches import (
     AGAIN,
@@ -83,6 +83,7 @@ class SmartDoor:
 
     async def _begin(self, request: Request, ehr: Ehr, handle: str | None, app: str | None) -> Response:
         store = self._platform.store
+        check_chart(ehr, self._platform.settings.text("fhir_base_url"))
         apps = await run_in_threadpool(active_apps, store, self._platform.apps, app)
         scopes = launch_scopes([one.spec for one in apps], standalone=handle is None)
         browser = new_browser()
@@ -98,6 +99,7 @@ class SmartDoor:
         """The way back from the EHR."""
         store, now = self._platform.store, self._context.wall_clock()
         ehr = await run_in_threadpool(load_ehr, store, request.path_params["ehr"])
+        check_chart(ehr, self._platform.settings.text("fhir_base_url"))
         state = _once(request, "state")
         held = request.cookies.get(cookie_name(state))
         browser = Browser(secret=held) if held else None

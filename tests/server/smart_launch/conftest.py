@@ -231,6 +231,7 @@ def _introduced(
         credentials=credentials,
         frames=(site.ehr.address, *frames) if framed else frames,
         tenant=tenant,
+        same_chart=True,
         added_at=datetime.now(UTC),
         added_by=ADMIN,
     )

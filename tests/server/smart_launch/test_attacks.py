@@ -15,11 +15,12 @@ from sqlalchemy import func, select
 
 from careplane.codecs.smart import LaunchContext
 from careplane.console import accounts
-from careplane.governance.ehrs import register_ehr
+from careplane.governance.ehrs import load_ehr, register_ehr
 from careplane.records import JSON
 from careplane.records.launch import Ehr
 from careplane.sandbox.smart import AuthorizationServer, Grant, RegisteredClient
-from careplane.store.tables import sessions, smart_launches
+from careplane.store import save
+from careplane.store.tables import sessions, smart_ehrs, smart_launches
 
 ANA = LaunchContext(patient="Patient/ana")
 
@@ -171,7 +172,7 @@ def test_an_ehr_that_says_no(site, browser) -> None:  # type: ignore[no-untyped-
 
 
 def _second(site: Any) -> Ehr:
-    other = Ehr(name="other", issuer="https://other.example.org/fhir", client_id="careplane",
+    other = Ehr(name="other", issuer="https://other.example.org/fhir", client_id="careplane", same_chart=True,
                 added_at=datetime.now(UTC), added_by="admin")  # fmt: skip
     return register_ehr(site.platform.store, site.platform.ledger, other)
 
@@ -192,9 +193,27 @@ def test_an_answer_that_names_another_issuer_or_none(site, browser, issuer: str 
 
 
 def test_two_ehrs_may_not_share_an_issuer(site) -> None:  # type: ignore[no-untyped-def]
-    again = Ehr(name="again", issuer=site.ehr.fhir_base + "/", client_id="c", added_at=datetime.now(UTC), added_by="a")
+    again = Ehr(name="again", issuer=site.ehr.fhir_base + "/", client_id="c", same_chart=True,
+                added_at=datetime.now(UTC), added_by="a")  # fmt: skip
     with pytest.raises(Exception, match="registered already"):
         register_ehr(site.platform.store, site.platform.ledger, again)
+
+
+@pytest.mark.parametrize("chart", ["", "https://chart.example.org/fhir"])
+def test_an_ehr_of_another_chart_cannot_launch(open_site, browser, monkeypatch, chart: str) -> None:  # type: ignore[no-untyped-def]
+    """One registered before that rule, or before fhir_base_url was changed: refused at the door and on the way back."""
+    site = open_site()
+    back = step(site, browser)
+    with site.platform.store.write() as connection:
+        old = load_ehr(site.platform.store, "main").__replace__(same_chart=False)
+        save(connection, smart_ehrs, old, name=old.name, issuer=old.issuer)
+    monkeypatch.setitem(vars(site.platform.settings)["_values"], "fhir_base_url", chart)
+    words = ("may be somebody else", "--same-chart")
+    refused(site, browser.get(back), 403, *words)
+    refused(site, browser.get(site.launch_url(ANA)), 403, *words)
+    refused(site, browser.get(f"{site.address}/smart/standalone?ehr=main"), 403, *words)
+    monkeypatch.setitem(vars(site.platform.settings)["_values"], "fhir_base_url", site.ehr.fhir_base + "/")
+    assert browser.go(site.launch_url(ANA)).url.path == "/review", "the chart that is read needs no word for it"
 
 
 # who it is

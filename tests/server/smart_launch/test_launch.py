@@ -11,9 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from careplane import console
+from careplane.change import find_requests, post_request
 from careplane.codecs.smart import LaunchContext, launch_scopes, read_scopes
 from careplane.governance.ehrs import remove_ehr
 from careplane.store.tables import sessions, smart_launches
+
+PRACTITIONER = "Practitioner/p1"
 
 ANA = LaunchContext(patient="Patient/ana", encounter="Encounter/e1")
 
@@ -150,6 +153,32 @@ def test_the_session_sees_this_patient_and_nothing_else(site, browser, draft) ->
 def page_form(text: str) -> str:
     """The form token of a page."""
     return text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
+
+
+def test_the_board_of_a_session_shows_and_takes_reports_of_this_patient_only(site, browser, draft) -> None:  # type: ignore[no-untyped-def]
+    store, now = site.platform.store, site.platform.clock()
+    mine, other, foreign = draft("mine"), draft("other", patient="ben"), draft("foreign", app="portal_reply")
+    for by, run, text in (
+        (PRACTITIONER, mine, "About Ana by me"), (PRACTITIONER, other, "About Ben by me"),
+        ("Practitioner/p9", mine, "About Ana by another"), (PRACTITIONER, None, "About nobody"),
+    ):  # fmt: skip
+        post_request(store, "previsit_summary", by, "problem", text, now, run=run)
+    browser.go(site.launch_url(ANA))
+    url = f"{site.address}/requests"
+    board = browser.get(url).text
+    shown = [text for text in ("About Ana by me", "About Ben", "by another", "About nobody") if text in board]
+    assert shown == ["About Ana by me"]
+    assert "/votes" not in board
+    assert "report a problem" not in board.partition("<main")[2].partition('id="ask"')[2]
+    form = {"csrf": page_form(browser.get(f"{url}?run={mine}").text), "app": "previsit_summary", "kind": "problem"}
+    before = len(find_requests(store))
+    for run, status in ((other, 403), ("run-none", 400), ("", 400), (foreign, 400)):
+        assert browser.post(url, {**form, "run": run, "text": "Not taken"}).status_code == status
+    vote = f"{url}/{find_requests(store)[0].id}/votes"
+    assert browser.post(vote, {"csrf": form["csrf"]}).status_code == 403
+    assert len(find_requests(store)) == before
+    assert browser.post(url, {**form, "run": mine, "text": "Taken"}).status_code == 303
+    assert "Taken" in browser.get(url).text
 
 
 def test_another_patient_in_the_ehr_is_another_session(site, browser, draft) -> None:  # type: ignore[no-untyped-def]
