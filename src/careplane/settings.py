@@ -90,6 +90,7 @@ ROWS: tuple[Row, ...] = (
         "Topics of the EHR as Type=URL, separated by blanks: their types are subscribed by the R5 backport.",
     ),
     Row("fhir_timeout_seconds", 30.0, "Total time that one answer of the EHR may take.", least=0.1, most=600),
+    Row("fhir_max_file_gb", 20.0, "The largest file that is taken of a bulk export, in GB.", least=0.001, most=10_000),
     Row("mllp_port", 0, "Port for HL7 v2 over MLLP; 0: this installation does not listen.", least=0, most=65535),
     Row("mllp_host", "127.0.0.1", "Address of that port; loopback unless you say otherwise.", needed=True),
     Row("mllp_tls_cert_file", "", "Certificate (PEM) of that port; empty: no TLS."),

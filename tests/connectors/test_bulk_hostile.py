@@ -1,6 +1,7 @@
 """A bulk server that breaks off, lies and stalls; and an export that is killed and goes on."""
 
 import asyncio
+import gzip
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from starlette.routing import Route
 
 from careplane.codecs.fhir_bulk import ExportRequest
 from careplane.connectors import fhir_bulk
+from careplane.connectors.fhir_bulk import download
 from careplane.connectors.fhir_bulk.connector import Exported
 from careplane.connectors.fhir_bulk.state import FILE
 from careplane.errors import CareplaneError, DataError, InputError, Refused, StoreError, UpstreamError, UpstreamTimeout
@@ -172,6 +174,73 @@ def test_a_file_that_always_breaks_off_is_never_seen_as_whole(server: tuple[Bulk
     assert "Patient.1.ndjson" not in visible(tmp_path / "x")
     bulk.answer = lambda _request, _kind: None
     assert export(url, tmp_path / "x").counts["Patient"] == 50
+
+
+def endless(data: bytes) -> Callable[[Request, str], Response]:
+    """Does not say how long the file is, and knows ranges."""
+
+    def answer(request: Request, _kind: str) -> Response:
+        begun = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
+        start = int(begun[1]) if begun else 0
+
+        async def body() -> AsyncIterator[bytes]:
+            for at in range(start, len(data), 300):
+                yield data[at : at + 300]
+
+        more = {"Content-Range": f"bytes {start}-{len(data) - 1}/*"} if start else {}
+        return StreamingResponse(body(), 206 if start else 200, {"ETag": '"v1"', **more})
+
+    return answer
+
+
+def test_a_file_that_is_too_large_is_left_and_goes_on_under_a_higher_limit(
+    server: tuple[Bulk, str], tmp_path: Path
+) -> None:
+    bulk, url = server
+    bulk.data = {"Patient": lines("Patient", 400)}
+    with pytest.raises(Refused, match="larger than 1e-06 GB"):
+        export(url, tmp_path / "x", max_file_gb="0.000001")  # by its Content-Length
+    assert not (tmp_path / "x/Patient.1.ndjson.part").exists()
+    bulk.answer = endless(bulk.data["Patient"])
+    with pytest.raises(Refused, match="fhir_max_file_gb"):
+        export(url, tmp_path / "x", max_file_gb="0.000001")
+    assert (tmp_path / "x/Patient.1.ndjson.part").read_bytes() == bulk.data["Patient"][:1000]
+    whole = f"{len(bulk.data['Patient']) / 1e9:.9f}"
+    assert export(url, tmp_path / "x", max_file_gb=whole).counts == {"Patient": 400}
+    assert (tmp_path / "x/Patient.1.ndjson").read_bytes() == bulk.data["Patient"]
+    assert [asked for _, path, asked in bulk.asked if "files" in path] == ["", "", "bytes=1000-"]
+    assert [path for _, path, _ in bulk.asked].count("/fhir/$export") == 1
+
+
+def test_a_compressed_file_is_refused_and_nothing_of_it_is_kept(server: tuple[Bulk, str], tmp_path: Path) -> None:
+    bulk, url = server
+    bulk.data = {"Patient": lines("Patient", 50)}
+    packed = gzip.compress(bulk.data["Patient"])
+    bulk.answer = lambda _request, _kind: Response(packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(UpstreamError, match="compressed"):
+        export(url, tmp_path / "x")
+    assert [path.name for path in (tmp_path / "x").iterdir()] == [FILE]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_that_drips_is_left_in_the_end(
+    server: tuple[Bulk, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bulk, url = server
+    monkeypatch.setattr(download, "LONGEST_SECONDS", 0.3)
+
+    def drips(_request: Request, _kind: str) -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            for at in range(100):
+                yield lines("Patient", 50)[at : at + 1]
+                await asyncio.sleep(0.05)
+
+        return StreamingResponse(body())
+
+    bulk.answer = drips
+    with pytest.raises(UpstreamTimeout, match="did not come within"):
+        export(url, tmp_path / "x")
+    assert visible(tmp_path / "x") == set()
 
 
 @pytest.mark.parametrize(

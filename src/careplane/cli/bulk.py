@@ -160,8 +160,9 @@ def _export(settings: Settings, request: ExportRequest, folder: Path, *, keep: b
 def _connector(settings: Settings, request: ExportRequest) -> Iterator[BulkConnector]:
     """The connector, and word of the way on for whoever stops it."""
     options = endpoint_options(settings, bulk_scopes(request.types))
+    largest = f"{settings.number('fhir_max_file_gb'):g}"
     try:
-        yield open_item("fhir_bulk", options)
+        yield open_item("fhir_bulk", {**options, "max_file_gb": largest})
     except KeyboardInterrupt:
         click.echo("Stopped. The same command goes on from here.", err=True)
         raise

@@ -23,7 +23,14 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _BUSY = frozenset({429, 503})
 _FAILED = frozenset({500, 502, 504})
+_OF_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers that tell of a body as it was on the wire."""
+
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class AnswerTooLarge(httpx.ReadError):
+    """An answer has more than ``MOST_BYTES``: it was read no further, and the other side may have acted."""
 
 
 class Http:
@@ -49,12 +56,15 @@ class Http:
         """Send a request up to ``attempts`` times.
 
         Raises:
+            AnswerTooLarge: of httpx.TransportError; it is not asked again.
             httpx.TransportError: no answer to the last attempt, or to one that must not be repeated.
         """
         again = _BUSY | _FAILED if repeatable else _BUSY
         for attempt in range(1, attempts):
             try:
-                response = await self.client.send(request)
+                response = await self._once(request)
+            except AnswerTooLarge:
+                raise
             except httpx.TransportError as error:
                 if not (repeatable or isinstance(error, NEVER_SENT)):
                     raise
@@ -63,7 +73,20 @@ class Http:
             if response.status_code not in again:
                 return response
             await self._sleep(asked_pause(response) or _pause(attempt))
-        return await self.client.send(request)
+        return await self._once(request)
+
+    async def _once(self, request: httpx.Request) -> httpx.Response:
+        """The whole answer, counted while it comes: one that never ends costs no more than the limit."""
+        response, held = await self.client.send(request, stream=True), bytearray()
+        try:
+            async for piece in response.aiter_bytes():
+                held += piece
+                if len(held) > MOST_BYTES:
+                    raise AnswerTooLarge(f"the answer is larger than {MOST_BYTES // 1024**2} MB", request=request)
+        finally:
+            await response.aclose()
+        headers = [(name, text) for name, text in response.headers.multi_items() if name.lower() not in _OF_BODY]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(held), request=response.request)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import msgspec
 
-from careplane.connectors._http import MOST_BYTES, Http
+from careplane.connectors._http import MOST_BYTES, AnswerTooLarge, Http
 from careplane.connectors.erp_rest.token import Token
 from careplane.errors import DataError, InputError, Refused, UpstreamBusy, UpstreamError, UpstreamTimeout
 from careplane.records.erp import CostCentre, ErpBatch, ErpFact, Invoice, PurchaseOrder, Shift, StockItem, events_in
@@ -87,8 +87,6 @@ class ErpRest:
         if response.status_code == 304 and url in self._pages:
             return self._pages[url][1]
         _check(response, kind)
-        if len(response.content) > MOST_BYTES:
-            raise UpstreamError(f"GET {kind}: a page is larger than {MOST_BYTES // 1024**2} MB. Use smaller pages.")
         if response.headers.get("ETag"):
             self._pages[url] = (response.headers["ETag"], response.content)
         return response.content
@@ -102,6 +100,9 @@ class ErpRest:
             headers["If-None-Match"] = self._pages[url][0]
         try:
             return await self._http.send(self._http.client.build_request("GET", url, headers=headers), repeatable=True)
+        except AnswerTooLarge as error:
+            told = f"GET {kind}: a page is larger than {MOST_BYTES // 1024**2} MB. Use smaller pages."
+            raise UpstreamError(told) from error
         except httpx.TimeoutException as error:
             raise UpstreamTimeout(
                 f"GET {kind}: the ERP did not answer in time. Try again, or raise timeout_seconds."

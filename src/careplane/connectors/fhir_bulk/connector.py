@@ -43,11 +43,12 @@ Progress = Callable[[Step], None]
 
 
 class BulkConnector:
-    """Exports of one endpoint. ``wait`` is how many seconds one may be in preparation."""
+    """Exports of one endpoint. ``wait`` is how many seconds one may be in preparation, ``most`` the bytes of a file."""
 
-    def __init__(self, endpoint: Endpoint, wait: float) -> None:
+    def __init__(self, endpoint: Endpoint, wait: float, most: int) -> None:
         self._endpoint = endpoint
         self._wait = wait
+        self._most = most
 
     def __repr__(self) -> str:
         return f"BulkConnector({self._endpoint!r})"
@@ -66,6 +67,7 @@ class BulkConnector:
         Raises:
             InputError: the request cannot be asked.
             Conflict: the folder holds another export.
+            Refused: the server refuses, or a file is too large; call again with a higher limit to go on.
             UpstreamTimeout: it was not ready in time; call again to go on waiting.
             UpstreamError: the server failed, or what came is not what it said; whole files stay.
             StoreError: the folder cannot be written, as on a full disk.
@@ -161,7 +163,8 @@ class BulkConnector:
                 save_state(folder, state)
 
             tag = state.tags.get(name, "")
-            here = Download(self._endpoint, folder, name, file, state.manifest.needs_token, tag, keep, step)
+            token = state.manifest.needs_token
+            here = Download(self._endpoint, folder, name, file, token, tag, keep, step, self._most)
             count = await here.run()
             state = msgspec.structs.replace(state, done={**state.done, name: count})
             save_state(folder, state)

@@ -21,6 +21,9 @@ _READ_BYTES = 1 << 20
 LONGEST_LINE = 17 << 20
 """A line that is longer is loaded by nobody (:mod:`careplane.store.lake_chunks`)."""
 
+LONGEST_SECONDS = 12 * 3600.0
+"""For one attempt: a server that drips is left; the next attempt goes on where the server can."""
+
 _RANGE = re.compile(r"bytes (\d+)-\d*/.*")
 
 
@@ -36,7 +39,8 @@ class _AgainError(Exception):
 @dataclass
 class Download:
     """A file to download into a folder. ``tag`` is the ETag that the part which is there was begun with, "" for none;
-    ``keep`` makes another one durable before anything is written under it; ``step`` is told the bytes so far."""
+    ``keep`` makes another one durable before anything is written under it; ``step`` is told the bytes so far; ``most``
+    is how many bytes the file may have."""
 
     endpoint: Endpoint
     folder: Path
@@ -46,6 +50,7 @@ class Download:
     tag: str
     keep: Callable[[str], None]
     step: Callable[[int], None]
+    most: int
 
     @property
     def part(self) -> Path:
@@ -57,7 +62,7 @@ class Download:
 
         Raises:
             Refused: the server refuses the file, or keeps it on another host and asks for our token there, or for none
-                but without TLS.
+                but without TLS; or the file is larger than ``most``, and what came of it stays to go on with.
             UpstreamError: the server failed, or the file is not what the manifest says.
         """
         self._check_place()
@@ -92,22 +97,35 @@ class Download:
         if begun:
             headers |= {"Range": f"bytes={begun}-", "If-Range": self.tag}
         try:
-            async with self.endpoint.stream("$export file", self.file.url, headers) as response:
+            async with (
+                asyncio.timeout(LONGEST_SECONDS),
+                self.endpoint.stream("$export file", self.file.url, headers) as response,
+            ):
                 self._check(response)
                 found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
                 goes_on = response.status_code == 206 and found is not None and int(found[1]) == begun
                 if response.status_code == 206 and not goes_on:
                     self._drop()
                     raise _AgainError(UpstreamError(f"{self.name}: the server sent another part than was asked for."))
+                start = begun if goes_on else 0
+                length = response.headers.get("Content-Length", "")
+                if length.isdecimal() and start + int(length) > self.most:
+                    raise self._too_large()
                 if not goes_on:
                     self._begin(response)
-                await self._write(response, begun if goes_on else 0)
+                await self._write(response, start)
         except (UpstreamAway, UpstreamTimeout) as error:
             raise _AgainError(error) from error
+        except TimeoutError as error:
+            told = f"{self.name}: it did not come within {LONGEST_SECONDS / 3600:g} h. Run the same again to go on."
+            raise _AgainError(UpstreamTimeout(told)) from error
 
     def _check(self, response: httpx.Response) -> None:
         status = response.status_code
         if status in (200, 206):
+            if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+                told = f"{self.name}: the server sent it compressed, though it was asked not to."
+                raise UpstreamError(f"{told} Have it send bulk files without a Content-Encoding.")
             return
         told = f"{self.name}: the server answered HTTP {status}."
         if status == 401:
@@ -129,17 +147,26 @@ class Download:
         self.keep(self.tag)
 
     async def _write(self, response: httpx.Response, size: int) -> None:
+        """Put the bytes, as they come, behind the first ``size``."""
         told = size
         with os.fdopen(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
-            async for piece in response.aiter_bytes():
-                out.write(piece)
+            async for piece in response.aiter_raw():
+                out.write(piece[: max(0, self.most - size)])
                 size += len(piece)
+                if size > self.most:
+                    raise self._too_large()
                 if size - told >= _TELL_BYTES:
                     told = size
                     self.step(size)
             out.flush()
             os.fsync(out.fileno())
         self.step(size)
+
+    def _too_large(self) -> Refused:
+        return Refused(
+            [f"{self.name}: it is larger than {self.most / 1e9:g} GB."],
+            "Raise fhir_max_file_gb (max_file_gb of the connector) and run the same again; or export less at a time.",
+        )
 
     def _drop(self) -> None:
         self.part.unlink(missing_ok=True)

@@ -20,6 +20,13 @@ def test_the_wait_is_a_number_of_seconds_up_to_a_week(wait: str) -> None:
     assert caught.value.field == "wait_seconds"
 
 
+@pytest.mark.parametrize("largest", ["big", "0", "-1", "10001", "nan", "inf"])
+def test_the_largest_file_is_a_number_of_gigabytes(largest: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fhir_bulk.open({"base_url": BASE, "max_file_gb": largest})
+    assert caught.value.field == "max_file_gb"
+
+
 @pytest.mark.parametrize(
     ("request_", "path"),
     [
