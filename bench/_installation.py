@@ -25,7 +25,7 @@ from careplane.records.portfolio import Stage
 from careplane.server.platform import open_platform
 from careplane.settings import read_settings
 from careplane.store import Store, open_store
-from careplane.workflow import inbox, leases
+from careplane.workflow import find_runs, inbox, leases
 
 FOLDER = Path(__file__).parent
 APP = "portal_reply"
@@ -220,9 +220,11 @@ def pick(random: Random, made: Installation) -> str:
 
 
 def is_quiet(made: Installation, events: int) -> bool:
-    """Whether every event was processed and every draft signed and written."""
+    """Whether every event was processed, and every draft signed, written, and recorded here as written."""
     counts = inbox.count_events(made.store)
     if counts["done"] < events or counts["received"] or counts["waiting"]:
         return False
     created = made.counts()["created"]
-    return len([name for name in created if name.startswith("Provenance ")]) >= events
+    if len([name for name in created if name.startswith("Provenance ")]) < events:
+        return False
+    return all(run.written for run in find_runs(made.store, limit=None))

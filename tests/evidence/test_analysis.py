@@ -23,7 +23,11 @@ from .synthetic_trial import START, load_trial, plan
 BEFORE = datetime(2026, 2, 20, 12, tzinfo=UTC)
 AFTER = datetime(2026, 4, 20, 12, tzinfo=UTC)
 MEASURES: Mapping[str, Measure] = {name: load("measures", name).MEASURE for name in items("measures")}
-ESTIMATORS: Mapping[str, Estimator] = {name: load("estimators", name).estimate for name in items("estimators")}
+ESTIMATORS: Mapping[str, Estimator] = {
+    name: module.of_clusters
+    for name in items("estimators")
+    if hasattr(module := load("estimators", name), "of_clusters")
+}
 
 
 def study(store: Store, ledger: Ledger, home: Path, *, hours: float, minutes: float) -> Plan:

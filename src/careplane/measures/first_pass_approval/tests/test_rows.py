@@ -3,7 +3,7 @@
 import duckdb
 import orjson
 
-from careplane.codecs.views import compile_view
+from careplane.codecs.views import duckdb_sql
 from careplane.measures import rows_sql
 from careplane.measures.first_pass_approval import MEASURE
 from careplane.records import JSON
@@ -21,7 +21,7 @@ def measured(resources: list[JSON]) -> dict[str, dict[str, object]]:
         connection.execute(f'INSERT INTO "{resource["resourceType"]}" VALUES (?)', [text])
     schemas = {}
     for name, view in MEASURE.views.items():
-        connection.execute(f"CREATE TABLE {name} AS {compile_view(view)}")
+        connection.execute(f"CREATE TABLE {name} AS {duckdb_sql(view)}")
         schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
     found = connection.execute(rows_sql(MEASURE, schemas)).to_arrow_table()
     return {row["key"]: row for row in found.to_pylist()}
