@@ -37,7 +37,7 @@ def node() -> str:
 def test_clients_of_node_are_answered(home: Path, node: str) -> None:
     with listening(home) as line:
         done = subprocess.run(
-            [node, "drive.mjs", "send", str(line.port)], cwd=FOLDER, capture_output=True, text=True, timeout=180
+            [node, "drive.mjs", "send", str(line.port)], cwd=FOLDER, capture_output=True, text=True, timeout=90
         )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {

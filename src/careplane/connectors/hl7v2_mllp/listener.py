@@ -18,6 +18,8 @@ from careplane.codecs.hl7v2.framing import MAX_BYTES
 Answer = Callable[[Block, str], Awaitable[Sequence[bytes]]]
 """What a block is answered with, given the address of its sender: messages, in order; none for no answer."""
 
+_APART = 0.02
+"""Seconds between the two acknowledgements of enhanced mode: some clients read one block from what comes together."""
 _CHUNK = 256 * 1024
 _GRACE_SECONDS = 10.0
 log = logging.getLogger("careplane.mllp")
@@ -151,6 +153,9 @@ class _Connection:
             return
         self._due = None
         answered = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
-        self._writer.write(b"".join(block(message) for messages in answered for message in messages))
+        self._writer.write(b"".join(block(messages[0]) for messages in answered if messages))
+        for message in (later for messages in answered for later in messages[1:]):
+            await asyncio.sleep(_APART)
+            self._writer.write(block(message))
         async with asyncio.timeout(self._limits.block_seconds):
             await self._writer.drain()
