@@ -10,7 +10,7 @@ Giesbrecht & Burns 1985, Biometrics 41:477 and Fai & Cornelius 1996, J Stat Comp
 observed information, as lmerTest takes it).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -286,3 +286,16 @@ def _scaled_f(a: float) -> float:
     variance = 2 * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
     rho = variance / (2 * mean**2)
     return 4 + 3 / (rho - 1)
+
+
+INFERENCES: Mapping[str, Callable[[Fit, Floats], Contrast]] = {
+    "KR": kenward_roger,
+    "satterthwaite": satterthwaite,
+    "model": model_based,
+}
+NAMED = {"KR": "Kenward-Roger", "satterthwaite": "Satterthwaite", "model": "model-based"}
+
+
+def told(one: Contrast) -> dict[str, float | None]:
+    """Standard error and degrees of freedom of a contrast, as an answer has them."""
+    return {"se": one.se, "df": None if np.isinf(one.df) else one.df}

@@ -8,26 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from careplane.errors import InputError, Refused
+from careplane.errors import Refused
 from careplane.estimators import Floats
 from careplane.estimators._clusters import example_table
 from careplane.estimators._frame import Frame, varies
 from careplane.estimators._intervals import interval
 from careplane.estimators._linear import check_rank, design, finite
-from careplane.estimators._mixed import (
-    Block,
-    Contrast,
-    Fit,
-    cells,
-    kenward_roger,
-    model_based,
-    reml,
-    satterthwaite,
-)
+from careplane.estimators._mixed import INFERENCES, NAMED, Block, Fit, cells, reml, told
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
 
-INFERENCES = {"KR": kenward_roger, "satterthwaite": satterthwaite, "model": model_based}
-_NAMED = {"KR": "Kenward-Roger", "satterthwaite": "Satterthwaite", "model": "model-based"}
 FEWEST = 3
 
 INFO = Info(
@@ -73,7 +62,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     first = found[spec["se"][0]]
     ends = interval(first.value, first.se, first.df, spec["alpha"])
     return Result(
-        method=f"linear mixed model, {_NAMED[spec['se'][0]]}",
+        method=f"linear mixed model, {NAMED[spec['se'][0]]}",
         n=len(y),
         estimate=first.value,
         se=first.se,
@@ -83,7 +72,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         p=ends.p,
         clusters=len(names),
         details={
-            "se": {name: _told(one) for name, one in found.items()},
+            "se": {name: told(one) for name, one in found.items()},
             "variance": dict(zip(_parts(spec), map(float, fit.theta), strict=True)),
             "fixed": dict(zip(built.names, map(float, fit.beta), strict=True)),
         },
@@ -121,10 +110,6 @@ def _parts(spec: Spec) -> list[str]:
     return ["residual", "cluster", *slopes, *(["nested"] if "nested" in spec else [])]
 
 
-def _told(one: Contrast) -> dict[str, float | None]:
-    return {"se": one.se, "df": None if np.isinf(one.df) else one.df}
-
-
 def _warnings(fit: Fit, clusters: int) -> tuple[str, ...]:
     told = []
     if len(fit.active) < len(fit.theta):
@@ -132,6 +117,3 @@ def _warnings(fit: Fit, clusters: int) -> tuple[str, ...]:
     if clusters < 6:
         told.append(f"{clusters} clusters tell little of how clusters vary; exact_permutation needs no such model.")
     return tuple(told)
-
-
-__all__ = ["INFO", "InputError", "estimate"]

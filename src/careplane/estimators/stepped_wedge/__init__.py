@@ -16,20 +16,10 @@ from careplane.estimators import Floats, Ints
 from careplane.estimators._frame import Frame
 from careplane.estimators._intervals import interval
 from careplane.estimators._linear import Design, check_rank, finite, indicators
-from careplane.estimators._mixed import (
-    Block,
-    Contrast,
-    Fit,
-    cells,
-    kenward_roger,
-    model_based,
-    reml,
-    satterthwaite,
-)
+from careplane.estimators._mixed import INFERENCES, NAMED, Block, Fit, cells, reml, told
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
 
 MODELS = ("hussey_hughes", "nested_exchangeable", "exposure_time")
-INFERENCES = {"KR": kenward_roger, "satterthwaite": satterthwaite, "model": model_based}
 MIN_CLUSTERS = 6
 
 
@@ -87,7 +77,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     first = found[spec["se"][0]]
     ends = interval(first.value, first.se, first.df, spec["alpha"])
     return Result(
-        method=f"stepped wedge, {spec['model'].replace('_', ' ')}, {_NAMED[spec['se'][0]]}",
+        method=f"stepped wedge, {spec['model'].replace('_', ' ')}, {NAMED[spec['se'][0]]}",
         n=len(y),
         estimate=first.value,
         se=first.se,
@@ -96,7 +86,11 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         df=None if np.isinf(first.df) else first.df,
         p=ends.p,
         clusters=len(names),
-        details={"se": {name: _told(one) for name, one in found.items()}, **_variances(fit), **_curve(fit, exposure)},
+        details={
+            "se": {name: told(one) for name, one in found.items()},
+            **_variances(fit),
+            **_curve(fit, spec, exposure),
+        },
         warnings=_warnings(fit, spec),
         assumptions=(
             Assumption(name="the order of the clusters was drawn", held=None, text="Time and start are not confused."),
@@ -104,9 +98,6 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         ),
         left_out=dict(used.left_out),
     )
-
-
-_NAMED = {"KR": "Kenward-Roger", "satterthwaite": "Satterthwaite", "model": "model-based"}
 
 
 def _exposure(used: Frame, spec: Spec, arm: Floats, cluster: Ints) -> Ints:
@@ -171,10 +162,6 @@ def _fit(y: Floats, x: Floats, cluster: Ints, period: Ints, *, nested: bool) -> 
     return reml(blocks, within)
 
 
-def _told(one: Contrast) -> dict[str, float | None]:
-    return {"se": one.se, "df": None if np.isinf(one.df) else one.df}
-
-
 def _variances(fit: Fit) -> dict[str, Any]:
     residual, cluster, *periods = (float(value) for value in fit.theta)
     total = residual + cluster + sum(periods)
@@ -186,12 +173,12 @@ def _variances(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _curve(fit: Fit, exposure: Ints) -> dict[str, Any]:
+def _curve(fit: Fit, spec: Spec, exposure: Ints) -> dict[str, Any]:
     """The effect at each time since the start, where the model has one for each."""
-    levels = np.unique(exposure[exposure > 0])
-    if len(fit.beta) < 1 + len(levels) or len(fit.beta) == 2:
+    if spec["model"] != "exposure_time":
         return {}
-    return {"exposure_periods": [int(level) for level in levels]}
+    levels = np.unique(exposure[exposure > 0])
+    return {"by_exposure": {int(level): float(fit.beta[1 + i]) for i, level in enumerate(levels)}}
 
 
 def _warnings(fit: Fit, spec: Spec) -> tuple[str, ...]:

@@ -65,7 +65,10 @@ def test_the_effect_at_each_time_is_averaged() -> None:
     assert found.ci_low is not None
     assert found.ci_high is not None
     assert found.ci_low < 1.0 < found.ci_high
-    assert found.details["exposure_periods"] == [1, 2, 3, 4]
+    curve = found.details["by_exposure"]
+    assert list(curve) == [1, 2, 3, 4]
+    assert found.estimate == pytest.approx(sum(curve.values()) / 4)
+    assert "by_exposure" not in run(wedge(seed=3)).details
 
 
 def test_the_order_of_rows_and_the_names_of_clusters_do_not_matter() -> None:
