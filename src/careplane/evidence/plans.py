@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,10 @@ ANALYSIS = (
     "randomisation strata and the cluster's baseline mean; CR2 standard errors with Satterthwaite degrees of freedom; "
     "beside it the exact randomisation test with its interval. Rows without a value are left out and reported by arm."
 )
+_PLAN_FIRST = Plan.__struct_fields__[: Plan.__struct_fields__.index("locked_by") + 1]
+_MEASURE_FIRST = PlannedMeasure.__struct_fields__[: PlannedMeasure.__struct_fields__.index("mcid") + 1]
+"""The fields of the first release, which come first in the records; every hash covers them."""
+
 RULE = (
     "Benefit: the interval excludes zero in the good direction and the estimate reaches the smallest worthwhile "
     "change. No worthwhile effect: the interval excludes a worthwhile change; for a balancing measure, a worsening "
@@ -107,9 +112,26 @@ def _choose(app: App, library: Mapping[str, MeasureInfo]) -> tuple[tuple[Planned
 
 
 def plan_hash(plan: Plan) -> str:
-    """SHA-256 of the plan as canonical JSON (sorted keys), over everything but hash and lock."""
-    bare = msgspec.structs.replace(plan, hash="", locked_at=None, locked_by="")
-    return hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
+    """SHA-256 of the plan as canonical JSON (sorted keys), over everything but hash and lock.
+
+    A field that plans got after the first release is left out while it has its default, so that the hash of a plan
+    stays what it was when it was locked.
+    """
+    bare = msgspec.to_builtins(msgspec.structs.replace(plan, hash="", locked_at=None, locked_by=""))
+    bare["measures"] = [_without_defaults(one, PlannedMeasure, _MEASURE_FIRST) for one in bare["measures"]]
+    digested = _without_defaults(bare, Plan, _PLAN_FIRST)
+    return hashlib.sha256(msgspec.json.encode(digested, order="sorted")).hexdigest()
+
+
+def _without_defaults(held: dict[str, Any], kind: type[msgspec.Struct], first: Sequence[str]) -> dict[str, Any]:
+    """A record as JSON without the fields that were not there at first and say nothing new."""
+    fields = {one.name: one for one in msgspec.structs.fields(kind)}
+    usual = {
+        name: msgspec.to_builtins(one.default if one.default is not msgspec.NODEFAULT else one.default_factory())
+        for name, one in fields.items()
+        if name not in first
+    }
+    return {name: value for name, value in held.items() if name in first or value != usual[name]}
 
 
 def save_draft(store: Store, plan: Plan) -> Plan:

@@ -3,7 +3,22 @@
 from datetime import date, datetime
 from typing import Literal
 
+import msgspec
+
 from careplane.records import Record
+from careplane.records.design import (
+    Adjust,
+    Allocation,
+    AllocationUnit,
+    AnalysisMethod,
+    Arm,
+    Design,
+    Hypothesis,
+    Looks,
+    Minimisation,
+    PlanChange,
+    Switching,
+)
 
 Direction = Literal["lower", "higher"]
 Verdict = Literal["benefit", "no worthwhile effect", "harm", "inconclusive"]
@@ -11,27 +26,48 @@ Grade = Literal["A", "B", "C", "D"]
 
 
 class PlannedMeasure(Record, frozen=True):
-    """A measure as the plan uses it. ``mcid`` is the smallest worthwhile change, in the measure's unit, positive."""
+    """A measure as the plan uses it. ``mcid`` is the smallest worthwhile change, in the measure's unit, positive.
+
+    ``hypothesis`` superiority: that the app makes it better; non_inferiority: that it is not worse by ``margin``
+    (``mcid`` where none is given) or more. ``analysis_method`` takes the place of the plan's for this measure.
+    """
 
     id: str
     role: Literal["primary", "balancing", "secondary"]
     unit: str
     direction: Direction
     mcid: float
+    hypothesis: Hypothesis = "superiority"
+    margin: float | None = None
+    analysis_method: AnalysisMethod | None = None
 
 
 class Plan(Record, frozen=True):
     """An evaluation plan. Locked, it has a ``hash`` over everything but ``hash``, ``locked_at`` and ``locked_by``.
 
     Days begin at midnight at ``utc_offset_minutes`` from UTC, the offset of the site when the pilot starts.
+
+    ``clusters`` are the units that take part, each with its stratum in ``strata``. With ``enrol`` first_contact they
+    are the places in which patients or clinicians are allocated when their first event comes; else they are what has an
+    arm. ``joiners`` says what becomes of a unit that is not among them.
+
+    When exposure begins: ``waves`` gives the first day of each unit that somebody chose (a unit without one is a
+    control; no waves at all: all begin at ``start``). Where chance decides the order (stepped wedge, randomised
+    roll-out) ``steps`` are the days on which a group begins, and the order is drawn when the plan is assigned.
+    ``switching`` belongs to a switchback, ``minimisation`` to that allocation, ``block_sizes`` to blocks.
+
+    ``adjust`` baseline: for the mean of the unit before the start. ``analysis_method`` ``None``: the method that the
+    design has by default. ``change`` is what made this version from the one before, and ``post_hoc`` says of which
+    fields the primary measure, design or margin were changed after results were seen: it stays with every later
+    version, and results carry it.
     """
 
     id: str
     app: str
     version: int
     question: str
-    design: str
-    unit: str
+    design: Design
+    unit: AllocationUnit
     clusters: tuple[str, ...]
     strata: dict[str, str]
     measures: tuple[PlannedMeasure, ...]
@@ -49,6 +85,19 @@ class Plan(Record, frozen=True):
     hash: str = ""
     locked_at: datetime | None = None
     locked_by: str = ""
+    allocation: Allocation = "stratified"
+    enrol: Literal["listed", "first_contact"] = "listed"
+    joiners: Literal["refuse", "allocate"] = "refuse"
+    block_sizes: tuple[int, ...] = (2, 4)
+    minimisation: Minimisation | None = None
+    waves: dict[str, date] = msgspec.field(default_factory=dict)
+    steps: tuple[date, ...] = ()
+    switching: Switching | None = None
+    looks: Looks = Looks()
+    adjust: Adjust = "baseline"
+    analysis_method: AnalysisMethod | None = None
+    change: PlanChange | None = None
+    post_hoc: tuple[str, ...] = ()
 
     @property
     def locked(self) -> bool:
@@ -56,12 +105,24 @@ class Plan(Record, frozen=True):
 
 
 class Assignment(Record, frozen=True):
-    """The arm of one unit, drawn by the platform from the plan's seed."""
+    """The arm of one unit (or person), drawn by the platform from the plan's seed or given by its waves.
+
+    ``starts`` is the first day of exposure where units begin at different days (before it they are in the control arm
+    of the plan). ``sequence`` holds the arm of each period of a switchback. ``place`` is where a person was first seen,
+    ``site`` in which hospital; ``position`` counts the allocations of the stratum (blocks) or of the plan
+    (minimisation) from 0, for those who arrive one by one.
+    """
 
     plan: str
     unit: str
-    arm: Literal["intervention", "control"]
+    arm: Arm
     stratum: str
+    starts: date | None = None
+    sequence: tuple[Arm, ...] = ()
+    place: str = ""
+    site: str = ""
+    position: int | None = None
+    at: datetime | None = None
 
 
 class Effect(Record, frozen=True):
