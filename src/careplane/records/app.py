@@ -186,6 +186,30 @@ class SurveyRule(Record, frozen=True):
     every_days: Annotated[int, Meta(ge=1)] = 30
 
 
+class RubricAttribute(Record, frozen=True):
+    """One attribute that a reader scores from 1 to 5: what is asked, and what 1 and 5 mean."""
+
+    name: Identifier
+    question: Text
+    low: Text
+    high: Text
+
+
+class QualityRule(Record, frozen=True):
+    """How good the outputs must be, and how that is told.
+
+    ``rubric`` replaces the default one of nine attributes; ``max_errors_per_100`` is the most errors (fabrications,
+    omissions, inaccuracies) per 100 outputs in silent use; the margins are by how many errors per 100 outputs a new
+    version or model may be worse, over all and in a group; ``judge`` is the route of the judge model.
+    """
+
+    rubric: tuple[RubricAttribute, ...] = ()
+    max_errors_per_100: Annotated[float, Meta(gt=0)] | None = None
+    margin_per_100: Annotated[float, Meta(gt=0)] = 5.0
+    slice_margin_per_100: Annotated[float, Meta(gt=0)] = 10.0
+    judge: str = "default"
+
+
 class CostDriver(Record, frozen=True):
     """One line of what the app costs to run: ``usd`` per ``per``."""
 
@@ -223,6 +247,7 @@ class AppSpec(Record, frozen=True):
     plan: PlanDefaults = PlanDefaults()
     training: TrainingRule = TrainingRule()
     survey: SurveyRule = SurveyRule()
+    quality: QualityRule = QualityRule()
     costs: tuple[CostDriver, ...] = ()
     reference: str = ""
     triggers: tuple[Trigger, ...] = ()

@@ -241,6 +241,85 @@ results = Table(
     _body(),
 )
 
+# quality of what models wrote
+quality_evaluations = Table(
+    "quality_evaluations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("hash", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("at", String, nullable=False),
+    _body(),
+)
+quality_samples = Table(
+    "quality_samples",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
+    _body(),
+)
+quality_sampled = Table(
+    "quality_sampled",
+    metadata,
+    Column("sample", String, primary_key=True),
+    Column("output", String, primary_key=True),
+    Column("n", Integer, nullable=False),
+    _body(),
+)
+quality_readings = Table(
+    "quality_readings",
+    metadata,
+    Column("sample", String, primary_key=True),
+    Column("output", String, primary_key=True),
+    Column("reader", String, primary_key=True),
+    Column("at", String, nullable=False),
+    _body(),
+)
+adjudications = Table(
+    "adjudications",
+    metadata,
+    Column("sample", String, primary_key=True),
+    Column("output", String, primary_key=True),
+    Column("run", String, nullable=False, index=True),
+    Column("app", String, nullable=False, index=True),
+    Column("version", String, nullable=False),
+    Column("reader", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("fabrications", Integer, nullable=False),
+    Column("omissions", Integer, nullable=False),
+    Column("inaccuracies", Integer, nullable=False),
+    Column("adjudicated", Boolean, nullable=False),
+    _body(),
+)
+quality_verdicts = Table(
+    "quality_verdicts",
+    metadata,
+    Column("judge", String, primary_key=True),
+    Column("output", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    _body(),
+)
+quality_calibrations = Table(
+    "quality_calibrations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("judge", String, nullable=False),
+    Column("at", String, nullable=False),
+    _body(),
+)
+quality_comparisons = Table(
+    "quality_comparisons",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
+    Column("verdict", String, nullable=False),
+    _body(),
+)
+
 # money
 costs = Table(
     "costs",

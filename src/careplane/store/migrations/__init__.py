@@ -17,6 +17,7 @@ REVISIONS: tuple[str, ...] = (
     "0025",
     "0008",
     "0006",
+    "0033",
 )
 
 HEAD = REVISIONS[-1]
