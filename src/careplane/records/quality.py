@@ -1,4 +1,4 @@
-"""Quality of what a model wrote: errors by class and harm, readings of people and of a judge, and what they add up to."""
+"""Quality of what a model wrote: errors by class and harm, readings by people and by a judge, and their sums."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -45,7 +45,7 @@ class Mark(Record, frozen=True):
 
 class Sample(Record, frozen=True):
     """Outputs drawn at random for two readers, more often where the risk is. ``population`` outputs could have been
-    drawn; ``rubric`` is what the readers score. Readers and adjudicator are accounts or people, three different ones."""
+    drawn; ``rubric`` is what readers score. Readers and adjudicator are three different accounts or people."""
 
     id: str
     app: str
@@ -136,7 +136,7 @@ class Rate(Record, frozen=True):
 
 
 class Agreement(Record, frozen=True):
-    """How far readers agree on one thing, beyond chance. ``coefficient`` names it; ``n`` outputs, ``raters`` readers."""
+    """How far readers agree on one thing beyond chance: ``n`` outputs, ``raters`` readers, ``raw`` share agreed on."""
 
     what: str
     coefficient: str
