@@ -7,6 +7,7 @@ import pytest
 
 from careplane import _shelf
 from careplane.evidence.rows import Rows, extract
+from careplane.evidence.run_tables import RunRecord
 from careplane.records import JSON
 from careplane.sandbox import Staff
 from careplane.store.lake import load_path
@@ -22,7 +23,7 @@ def found(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     report = load_path(dataset / "fhir", home)
     assert report.quarantined == 0
     measures = {name: _shelf.load("measures", name).MEASURE for name in (*MEASURES, *OTHERS)}
-    return dict(extract(home, measures, []).rows)
+    return dict(extract(home, measures, RunRecord()).rows)
 
 
 @pytest.mark.parametrize(

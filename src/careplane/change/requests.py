@@ -34,14 +34,15 @@ class ClosedLoop(Record, frozen=True):
 
 
 def post_request(
-    store: Store, app: str, by: str, kind: Kind, text: str, at: datetime, run: str | None = None
+    store: Store, app: str, by: str, kind: Kind, text: str, at: datetime, run: str | None = None, what: str = ""
 ) -> Request:
-    """Post what somebody needs; the poster's vote is the first.
+    """Post what somebody needs; the poster's vote is the first. ``what`` is the kind of a problem with ``run``.
 
     Raises:
         InputError: the text is empty or longer than 2,000 characters.
     """
-    request = Request(id=f"r-{uuid4().hex[:12]}", app=app, by=by, kind=kind, text=_text(text, "text"), at=at, run=run)
+    told = _text(text, "text")
+    request = Request(id=f"r-{uuid4().hex[:12]}", app=app, by=by, kind=kind, text=told, at=at, run=run, what=what)
     with store.write() as connection:
         save(connection, table, request, **_columns(request))
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert

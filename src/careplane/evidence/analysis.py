@@ -19,6 +19,7 @@ from careplane.evidence.arms import find_assignments
 from careplane.evidence.equity import equity_rows
 from careplane.evidence.plans import verify_lock
 from careplane.evidence.rows import Extract, extract
+from careplane.evidence.run_tables import read_record
 from careplane.evidence.trial import Trial, trial_of
 from careplane.evidence.uptake import uptake
 from careplane.evidence.verdict import Spread, grade, judge, sentence
@@ -28,7 +29,6 @@ from careplane.records.evidence import Assignment, Effect, EquityRow, Plan, Plan
 from careplane.records.run import Run
 from careplane.store import Store, find, save, stamp
 from careplane.store.tables import results
-from careplane.store.tables import runs as runs_table
 
 MIN_MODEL_CLUSTERS = 6
 PRIMARY, EXACT = "cluster_itt", "exact_permutation"
@@ -69,8 +69,9 @@ def analyse(
     verify_lock(store, plan)
     assigned = _assigned(store, plan)
     planned = {one.id: _known(measures, one.id) for one in plan.measures}
-    runs = _runs(store, plan)
-    data = extract(home, planned, runs)
+    record = read_record(store, plan.app, plan.id)
+    runs = list(record.runs)
+    data = extract(home, planned, record)
     trials = {name: trial_of(plan, assigned, rows) for name, rows in data.rows.items()}
     study = _Study(plan, planned, estimators, trials, _data_hash(plan, assigned, data), at)
     result = _result(study, runs, data)
@@ -217,11 +218,6 @@ def _known(measures: Mapping[str, Measure], name: str) -> Measure:
     return measures[name]
 
 
-def _runs(store: Store, plan: Plan) -> list[Run]:
-    with store.read() as connection:
-        return find(connection, runs_table, Run, runs_table.c.app == plan.app, runs_table.c.plan == plan.id)
-
-
 def _data_hash(plan: Plan, assigned: tuple[Assignment, ...], data: Extract) -> str:
     """SHA-256 over plan, arms and every row in the order of its key: what the numbers were computed from."""
     digest = hashlib.sha256(plan.hash.encode())
@@ -229,7 +225,8 @@ def _data_hash(plan: Plan, assigned: tuple[Assignment, ...], data: Extract) -> s
         digest.update(f"{one.unit}\t{one.arm}\n".encode())
     for name in sorted(data.rows):
         rows = data.rows[name]
-        columns = zip(rows.key, rows.cluster, rows.patient, rows.at.tolist(), rows.value.tolist(), strict=True)
+        numbers = (rows.at.tolist(), rows.value.tolist(), rows.weight.tolist())
+        columns = zip(rows.key, rows.cluster, rows.patient, *numbers, strict=True)
         digest.update(name.encode())
-        digest.update("".join(f"{k}\t{c}\t{p}\t{a}\t{v.hex()}\n" for k, c, p, a, v in columns).encode())
+        digest.update("".join(f"{k}\t{c}\t{p}\t{a}\t{v.hex()}\t{w.hex()}\n" for k, c, p, a, v, w in columns).encode())
     return digest.hexdigest()

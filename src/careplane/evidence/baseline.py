@@ -8,6 +8,7 @@ import numpy as np
 
 from careplane.evidence.power import PowerInputs, baseline_inputs
 from careplane.evidence.rows import extract
+from careplane.evidence.run_tables import RunRecord
 from careplane.evidence.windows import midnight
 from careplane.measures import Measure
 
@@ -35,7 +36,7 @@ def baseline_power(
     Returns:
         ``None`` when the baseline holds too little to say.
     """
-    rows = extract(home, {measure.info.id: measure}, []).rows[measure.info.id]
+    rows = extract(home, {measure.info.id: measure}, RunRecord()).rows[measure.info.id]
     inside = (rows.at >= midnight(first, utc_offset_minutes)) & (rows.at < midnight(end, utc_offset_minutes))
     keep = inside & ~np.isnan(rows.value) & np.isin(rows.cluster.astype(str), sorted(units))
     return baseline_inputs(rows.value[keep], rows.cluster[keep], horizon_days / max(1, (end - first).days))

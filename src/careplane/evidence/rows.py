@@ -1,4 +1,4 @@
-"""The rows of measures: views over the lake of a home, and the reviews of the run record beside them."""
+"""The rows of measures: views over the lake of a home, and the tables of the run record beside them."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -7,14 +7,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import pyarrow.lib as pa
 from numpy.typing import NDArray
 
 from careplane.codecs.views import duckdb_sql
 from careplane.estimators import Floats, Ints
 from careplane.evidence.patients import GROUPS
-from careplane.measures import REVIEWS, Measure, rows_sql
-from careplane.records.run import Run
+from careplane.evidence.run_tables import RunRecord, record_tables
+from careplane.measures import Measure, rows_sql
 from careplane.store.lake import connect
 
 Texts = NDArray[np.object_]
@@ -23,13 +22,16 @@ _TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows of a measure as columns, ordered by key. ``at`` epoch seconds; ``value`` is NaN where missing."""
+    """Rows of a measure as columns, ordered by key. ``at`` epoch seconds; ``value`` is NaN where missing; ``weight`` is
+    what a row counts for (1, the denominator of a ratio, or a non-response weight)."""
 
     key: Texts
     cluster: Texts
     patient: Texts
+    clinician: Texts
     at: Ints
     value: Floats
+    weight: Floats
 
     def __len__(self) -> int:
         return len(self.key)
@@ -43,35 +45,28 @@ class Extract:
     groups: Mapping[str, Mapping[str, str]]
 
 
-def extract(home: Path, measures: Mapping[str, Measure], runs: list[Run]) -> Extract:
+def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord) -> Extract:
     """Read the rows of measures and the groups of patients from the lake.
 
     Args:
         home: home folder of the installation.
         measures: by id.
-        runs: whose reviews count.
+        record: what the platform recorded, for measures that read it.
     """
     with closing(connect(home)) as connection:
-        connection.register(REVIEWS, _reviews(runs))
+        for name, table in record_tables(record).items():
+            connection.register(name, table)
         rows = {name: _rows(connection, measure) for name, measure in measures.items()}
         return Extract(rows, _groups(connection))
 
 
-def _reviews(runs: list[Run]) -> pa.Table:
-    reviewed = [(run.id, run.event.focus, run.review.seconds) for run in runs if run.review and run.event.focus]
-    columns = zip(*reviewed, strict=True) if reviewed else ((), (), ())
-    types = (pa.string(), pa.string(), pa.float64())
-    arrays = [pa.array(list(column), type=kind) for column, kind in zip(columns, types, strict=True)]
-    return pa.Table.from_arrays(arrays, names=["run", "focus", "seconds"])
-
-
 def _rows(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Rows:
     schemas = {name: _materialise(connection, name, duckdb_sql(view)) for name, view in measure.views.items()}
-    schemas[REVIEWS] = {"run": "string", "focus": "string", "seconds": "float64"}
     found = connection.execute(rows_sql(measure, schemas)).fetchnumpy()
     value = np.ma.filled(found["value"].astype(np.float64), np.nan)
-    texts = {name: _texts(found[name]) for name in ("key", "cluster", "patient")}
-    return Rows(at=np.asarray(found["at"], dtype=np.int64), value=value, **texts)
+    weight = np.ma.filled(found["weight"].astype(np.float64), 0.0)
+    texts = {name: _texts(found[name]) for name in ("key", "cluster", "patient", "clinician")}
+    return Rows(at=np.asarray(found["at"], dtype=np.int64), value=value, weight=weight, **texts)
 
 
 def _texts(column: NDArray[np.object_]) -> Texts:

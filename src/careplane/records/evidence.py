@@ -20,7 +20,9 @@ from careplane.records.design import (
     Switching,
 )
 
-Direction = Literal["lower", "higher"]
+Direction = Literal["lower", "higher", "nearer_zero", "nearer_one", "context", "flag"]
+"""What is better. ``context`` is read beside other measures and ``flag`` asks for a look: neither is ever a benefit."""
+UNJUDGED: frozenset[Direction] = frozenset({"context", "flag"})
 Verdict = Literal["benefit", "no worthwhile effect", "harm", "inconclusive"]
 Grade = Literal["A", "B", "C", "D"]
 
@@ -40,6 +42,11 @@ class PlannedMeasure(Record, frozen=True):
     hypothesis: Hypothesis = "superiority"
     margin: float | None = None
     analysis_method: AnalysisMethod | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether it can be better or worse; a measure that cannot has no verdict and is never primary."""
+        return self.direction not in UNJUDGED
 
 
 class Plan(Record, frozen=True):
@@ -202,7 +209,22 @@ class Result(Record, frozen=True):
 
 
 class MeasureInfo(Record, frozen=True):
-    """What a measure is: the text a reader needs to trust it."""
+    """What a measure is: the text a reader needs to trust it.
+
+    Attributes:
+        id: name of its folder.
+        mcid: the smallest worthwhile change in ``unit``, positive (0 for a measure that is not judged).
+        mcid_source: where that number comes from, or that it is a default.
+        catalogue: its number in the catalogue of measures (``M06``), empty outside it.
+        kind: how a group's figure is made of its rows. ``ratio`` is a ratio of sums: a row's value is its numerator
+            over its denominator and its weight that denominator. All kinds are the weighted mean of the values.
+        row: what one row is ("message", "clinician-week").
+        scale: on which an analysis should compare; ``log`` for skewed times and costs.
+        survey: rows without a value are people who did not answer, weights are non-response weights.
+        licence: of the instrument, empty where there is none.
+        import_only: the instrument may not be asked here: answers are imported and scored, items are never shown.
+        small_cell: groups with fewer rows are withheld.
+    """
 
     id: str
     title: str
@@ -217,3 +239,31 @@ class MeasureInfo(Record, frozen=True):
     source: str
     citation: str
     small_cell: int = 11
+    catalogue: str = ""
+    mcid_source: str = "a default of this library"
+    kind: Literal["mean", "proportion", "ratio"] = "mean"
+    row: str = "event"
+    scale: Literal["identity", "log"] = "identity"
+    survey: bool = False
+    licence: str = ""
+    import_only: bool = False
+
+    @property
+    def judged(self) -> bool:
+        """Whether it can be better or worse: only then may a plan take it as primary and a verdict say benefit."""
+        return self.direction not in UNJUDGED
+
+    @property
+    def better(self) -> str:
+        """The direction in words."""
+        return BETTER[self.direction]
+
+
+BETTER: dict[Direction, str] = {
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "nearer_zero": "nearer to 0 is better",
+    "nearer_one": "nearer to 1 is better",
+    "context": "neither is better: read it beside the others",
+    "flag": "neither is better: a change asks for a look",
+}

@@ -63,7 +63,8 @@ class PanelSession(Record, frozen=True):
 
 
 class Request(Record, frozen=True):
-    """What a user asked for, and what became of it: "you said, we did"."""
+    """What a user asked for, and what became of it: "you said, we did". ``what`` is the kind of a problem that was
+    reported of a ``run`` ("unsafe"), empty for anything else."""
 
     id: str
     app: str
@@ -76,6 +77,7 @@ class Request(Record, frozen=True):
     answer: str = ""
     answered_at: datetime | None = None
     run: str | None = None
+    what: str = ""
 
 
 class Account(Record, frozen=True):

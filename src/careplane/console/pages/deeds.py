@@ -63,7 +63,7 @@ def report(visit: Visit) -> Response:
         if what not in PROBLEMS:
             raise InputError("Choose what it is.", field="what")
         text = f"{PROBLEMS[what]}. {visit.field('text')}"
-        made = post_request(visit.context.store, run.app, visit.who, "problem", text, visit.now, run=run.id)
+        made = post_request(visit.context.store, run.app, visit.who, "problem", text, visit.now, run.id, what)
     except InputError as error:
         return _problem(visit, run, error)
     ledger = visit.context.ledger

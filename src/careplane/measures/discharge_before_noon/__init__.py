@@ -26,6 +26,8 @@ INFO = MeasureInfo(
     cadence_days=7,
     source="Encounter (class IMP, status finished), period.end and the first location",
     citation="Use case 17 of the starter catalogue. The smallest worthwhile change of 5 points is a default.",
+    kind="proportion",
+    row="inpatient stay",
 )
 
 
@@ -38,7 +40,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
         patient=stays.patient,
         clinician=stays.clinician,
         at=epoch_seconds(stays.ended),
-        value=(wall_seconds(stays.ended) % 86400 < NOON).cast("float64"),
+        value=(wall_seconds(stays.ended) % 86400 < NOON).ifelse(1.0, 0.0),
     )
 
 

@@ -25,19 +25,23 @@ INFO = MeasureInfo(
     cadence_days=30,
     source="Claim (use preauthorization) and ClaimResponse.request, outcome complete",
     citation="Use case 23 of the starter catalogue. The smallest worthwhile change of 5 points is a default.",
+    kind="proportion",
+    row="prior authorisation",
 )
 
 
 def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     """One row per prior authorisation."""
     requests, answers = tables["requests"], tables["answers"]
-    timed = answers.mutate(answered=epoch_seconds(answers.created), approved=answers.reference.notnull())
+    timed = answers.mutate(
+        answered=epoch_seconds(answers.created), approved=answers.reference.notnull().ifelse(1.0, 0.0)
+    )
     earliest = timed.group_by("claim").aggregate(answered=timed.answered.min())
     # two answers of one second: approved only if all of them are
     first = (
         timed.join(earliest, [timed.claim == earliest.claim, timed.answered == earliest.answered])
         .group_by("claim")
-        .aggregate(approved=timed.approved.cast("int64").min())
+        .aggregate(approved=timed.approved.min())
     )
     both = requests.left_join(first, requests.id == first.claim)
     return both.select(
@@ -46,7 +50,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
         patient=both.patient,
         clinician=ibis.null("string"),
         at=epoch_seconds(both.created),
-        value=both.approved.cast("float64"),
+        value=both.approved,
     )
 
 

@@ -29,6 +29,8 @@ INFO = MeasureInfo(
     cadence_days=7,
     source="Communication (sender Patient) and Communication.inResponseTo",
     citation="Measure M22; NYU Langone 2025 found -6.8 %. The smallest worthwhile change of 1 h is a default.",
+    catalogue="M22",
+    row="message",
 )
 
 

@@ -26,6 +26,9 @@ INFO = MeasureInfo(
     cadence_days=7,
     source="Encounter (class AMB, finished), DocumentReference.context.encounter with a LOINC type",
     citation="Measure M06. The smallest worthwhile change of 5 points is a default.",
+    catalogue="M06",
+    kind="proportion",
+    row="visit",
 )
 
 
@@ -42,7 +45,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
         patient=both.patient,
         clinician=both.clinician,
         at=ended,
-        value=(both.closed - ended <= LIMIT).fill_null(False).cast("float64"),
+        value=(both.closed - ended <= LIMIT).fill_null(False).ifelse(1.0, 0.0),
     )
 
 

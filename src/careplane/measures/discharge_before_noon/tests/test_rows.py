@@ -1,30 +1,13 @@
 """Discharge before noon on stays worked out by hand."""
 
-import duckdb
-import orjson
-
-from careplane.codecs.views import duckdb_sql
-from careplane.measures import rows_sql
+from careplane.measures import rows_in_memory
 from careplane.measures.discharge_before_noon import MEASURE
 from careplane.records import JSON
-
-KINDS = ("Encounter",)
 
 
 def measured(resources: list[JSON]) -> dict[str, dict[str, object]]:
     """The rows of the measure by key."""
-    connection = duckdb.connect()
-    for kind in KINDS:
-        connection.execute(f'CREATE TABLE "{kind}" (resource VARCHAR)')
-    for resource in resources:
-        text = orjson.dumps(resource).decode()
-        connection.execute(f'INSERT INTO "{resource["resourceType"]}" VALUES (?)', [text])
-    schemas = {}
-    for name, view in MEASURE.views.items():
-        connection.execute(f"CREATE TABLE {name} AS {duckdb_sql(view)}")
-        schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
-    found = connection.execute(rows_sql(MEASURE, schemas)).to_arrow_table()
-    return {row["key"]: row for row in found.to_pylist()}
+    return rows_in_memory(MEASURE, resources)
 
 
 def stay(ident: str, end: str | None, **more: object) -> JSON:

@@ -1,30 +1,13 @@
 """First-pass approval on authorisations worked out by hand."""
 
-import duckdb
-import orjson
-
-from careplane.codecs.views import duckdb_sql
-from careplane.measures import rows_sql
+from careplane.measures import rows_in_memory
 from careplane.measures.first_pass_approval import MEASURE
 from careplane.records import JSON
-
-KINDS = ("Claim", "ClaimResponse")
 
 
 def measured(resources: list[JSON]) -> dict[str, dict[str, object]]:
     """The rows of the measure by key."""
-    connection = duckdb.connect()
-    for kind in KINDS:
-        connection.execute(f'CREATE TABLE "{kind}" (resource VARCHAR)')
-    for resource in resources:
-        text = orjson.dumps(resource).decode()
-        connection.execute(f'INSERT INTO "{resource["resourceType"]}" VALUES (?)', [text])
-    schemas = {}
-    for name, view in MEASURE.views.items():
-        connection.execute(f"CREATE TABLE {name} AS {duckdb_sql(view)}")
-        schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
-    found = connection.execute(rows_sql(MEASURE, schemas)).to_arrow_table()
-    return {row["key"]: row for row in found.to_pylist()}
+    return rows_in_memory(MEASURE, resources)
 
 
 def asked(ident: str, **more: object) -> JSON:
@@ -80,4 +63,5 @@ def test_the_first_final_answer_decides_and_none_is_missing() -> None:
         "clinician": None,
         "at": 1772463600,
         "value": 1.0,
+        "weight": 1.0,
     }

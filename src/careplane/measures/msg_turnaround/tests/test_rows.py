@@ -1,11 +1,8 @@
 """Reply turnaround on messages worked out by hand."""
 
-import duckdb
-import orjson
 import pytest
 
-from careplane.codecs.views import duckdb_sql
-from careplane.measures import rows_sql
+from careplane.measures import rows_in_memory
 from careplane.measures.msg_turnaround import MEASURE
 from careplane.records import JSON
 
@@ -30,16 +27,7 @@ def reply(ident: str, to: str, sent: str, **more: object) -> JSON:
 
 def measured(resources: list[JSON]) -> dict[str, dict[str, object]]:
     """The rows of the measure by key."""
-    connection = duckdb.connect()
-    connection.execute('CREATE TABLE "Communication" (resource VARCHAR)')
-    for resource in resources:
-        connection.execute('INSERT INTO "Communication" VALUES (?)', [orjson.dumps(resource).decode()])
-    schemas = {}
-    for name, view in MEASURE.views.items():
-        connection.execute(f"CREATE TABLE {name} AS {duckdb_sql(view)}")
-        schemas[name] = {row[0]: "string" for row in connection.execute(f"DESCRIBE {name}").fetchall()}
-    found = connection.execute(rows_sql(MEASURE, schemas)).to_arrow_table()
-    return {row["key"]: row for row in found.to_pylist()}
+    return rows_in_memory(MEASURE, resources)
 
 
 @pytest.mark.parametrize(
@@ -80,4 +68,5 @@ def test_the_first_completed_reply_counts_and_no_reply_is_missing() -> None:
         "clinician": "p001",
         "at": 1772463600,
         "value": None,
+        "weight": 1.0,
     }

@@ -1,0 +1,140 @@
+"""The run record as the tables that measures read beside their views (:data:`careplane.measures.TABLES`)."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow.lib as pa
+
+from careplane.measures import TABLES
+from careplane.records import Record
+from careplane.records.people import Request
+from careplane.records.run import Run
+from careplane.store import Store, find
+from careplane.store.tables import requests as requests_table
+from careplane.store.tables import runs as runs_table
+
+_SEVERITIES = ("info", "caution", "critical")
+_TYPES = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
+
+
+class Adjudication(Record, frozen=True):
+    """The final reading of one output of the double-read sample: the errors that were counted in it."""
+
+    run: str
+    output: str
+    app: str
+    version: str
+    reader: str
+    fabrications: int
+    omissions: int
+    inaccuracies: int
+    adjudicated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What the platform itself recorded: runs with their reviews and surveys, reports, adjudications."""
+
+    runs: Sequence[Run] = ()
+    reports: Sequence[Request] = ()
+    adjudications: Sequence[Adjudication] = ()
+
+
+def read_record(store: Store, app: str | None = None, plan: str | None = None) -> RunRecord:
+    """The record of an app, or of one plan of it; of everything by default. Reports are those of a run."""
+    of_app = () if app is None else (runs_table.c.app == app,)
+    of_plan = () if plan is None else (runs_table.c.plan == plan,)
+    asked = () if app is None else (requests_table.c.app == app,)
+    with store.read() as connection:
+        runs = find(connection, runs_table, Run, *of_app, *of_plan, order_by=(runs_table.c.id,))
+        reports = find(connection, requests_table, Request, *asked, order_by=(requests_table.c.id,))
+    return RunRecord(runs, [report for report in reports if report.run])
+
+
+def record_tables(record: RunRecord, names: Iterable[str] = tuple(TABLES)) -> dict[str, pa.Table]:
+    """The tables of a run record by name, each in the order of its first column."""
+    return {name: _table(name, _ROWS[name](record)) for name in names}
+
+
+def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    ordered = sorted(rows, key=lambda row: row[:2])
+    types = TABLES[name]
+    columns = zip(*ordered, strict=True) if ordered else [()] * len(types)
+    arrays = [pa.array(list(column), type=_TYPES[kind]) for column, kind in zip(columns, types.values(), strict=True)]
+    return pa.Table.from_arrays(arrays, names=list(types))
+
+
+def _runs(record: RunRecord) -> Iterable[tuple[Any, ...]]:
+    for run in record.runs:
+        event, review = run.event, run.review
+        signed = review is not None and review.final_text is not None
+        yield (
+            run.id,
+            run.app,
+            run.app_version,
+            run.plan,
+            run.arm,
+            run.status,
+            event.kind,
+            event.focus,
+            _bare(event.patient),
+            _bare(event.encounter),
+            _bare(review.by if review else event.user),
+            event.unit,
+            event.site,
+            _epoch(event.at),
+            int(run.draft is not None),
+            _severity(run),
+            _epoch(review.at) if review else None,
+            review.seconds if review else None,
+            review.distance if review and signed else None,
+            run.cost_usd,
+        )
+
+
+def _written(record: RunRecord) -> Iterable[tuple[Any, ...]]:
+    return ((run.id, reference) for run in record.runs for reference in run.written)
+
+
+def _reports(record: RunRecord) -> Iterable[tuple[Any, ...]]:
+    return ((one.id, one.run, one.app, one.what, _epoch(one.at)) for one in record.reports if one.run)
+
+
+def _adjudications(record: RunRecord) -> Iterable[tuple[Any, ...]]:
+    for one in record.adjudications:
+        counts = one.fabrications, one.omissions, one.inaccuracies
+        yield (one.run, one.output, one.app, one.version, one.reader, *counts, _epoch(one.adjudicated))
+
+
+def _surveys(record: RunRecord) -> Iterable[tuple[Any, ...]]:
+    for run in record.runs:
+        answer = run.survey
+        if answer is not None:
+            person = _bare(run.review.by if run.review else run.event.user)
+            at = _epoch(answer.at or run.created_at)
+            yield run.id, run.app, person, at, answer.like, answer.performance, answer.easier
+
+
+_ROWS: Mapping[str, Callable[[RunRecord], Iterable[tuple[Any, ...]]]] = {
+    "runs": _runs,
+    "written": _written,
+    "reports": _reports,
+    "adjudications": _adjudications,
+    "surveys": _surveys,
+}
+
+
+def _bare(reference: str | None) -> str | None:
+    """``p001`` of ``Practitioner/p001``, as views give keys."""
+    return reference.rpartition("/")[2] or None if reference else None
+
+
+def _epoch(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def _severity(run: Run) -> str | None:
+    found = [finding.severity for finding in run.draft.findings] if run.draft else []
+    return max(found, key=_SEVERITIES.index, default=None)

@@ -1,0 +1,67 @@
+"""The run record as tables: what the platform itself recorded, beside the views of FHIR that a measure reads.
+
+Types are Ibis types that every engine has. Times are epoch seconds in UTC; ids of patients, encounters and clinicians
+are bare (``p001``, not ``Practitioner/p001``), as views give them; ``unit`` and ``focus`` are references.
+"""
+
+from collections.abc import Mapping
+
+TABLES: Mapping[str, Mapping[str, str]] = {
+    "runs": {
+        "run": "string",
+        "app": "string",
+        "version": "string",
+        "plan": "string",
+        "arm": "string",
+        "status": "string",
+        "kind": "string",
+        "focus": "string",
+        "patient": "string",
+        "encounter": "string",
+        "clinician": "string",
+        "unit": "string",
+        "site": "string",
+        "at": "int64",
+        "drafted": "int64",
+        "severity": "string",
+        "reviewed_at": "int64",
+        "review_seconds": "float64",
+        "edit_distance": "float64",
+        "cost_usd": "float64",
+    },
+    "written": {"run": "string", "reference": "string"},
+    "reports": {"report": "string", "run": "string", "app": "string", "what": "string", "at": "int64"},
+    "adjudications": {
+        "run": "string",
+        "output": "string",
+        "app": "string",
+        "version": "string",
+        "reader": "string",
+        "fabrications": "int64",
+        "omissions": "int64",
+        "inaccuracies": "int64",
+        "adjudicated": "int64",
+    },
+    "surveys": {
+        "run": "string",
+        "app": "string",
+        "person": "string",
+        "at": "int64",
+        "like": "int64",
+        "performance": "int64",
+        "easier": "int64",
+    },
+}
+"""Column types by table.
+
+========  ================================================================================================
+runs      one row per eligible event of an app, whether or not the app spoke: ``at`` of the event, ``status`` (refused,
+          failed, draft, accepted, edited, rejected), ``arm`` and ``plan`` where a pilot held; ``drafted`` 1 when there
+          was an output, ``severity`` the gravest of its findings (info, caution, critical), ``review_seconds`` and
+          ``edit_distance`` (0-1, nothing unless signed) null before a review; ``cost_usd`` of its model calls
+written   the references of what a run wrote to the chart
+reports   what people reported of an output: ``what`` (unsafe, wrong_fact, wrong_patient, missing, screen)
+adjudications  one row per output of the double-read sample and final reader, with the errors that were counted
+surveys   answers to the three questions, 1-5: I like it, it performs, it makes my work easier
+========  ================================================================================================
+"""
