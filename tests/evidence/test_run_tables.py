@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from careplane.change import post_request
-from careplane.evidence.run_tables import Adjudication, RunRecord, read_record, record_tables
+from careplane.evidence.run_tables import RunRecord, read_record, record_tables
 from careplane.measures import TABLES
+from careplane.records.quality import Adjudication
 from careplane.records.run import Draft, Event, Finding, Permit, Review, Run, Survey
 from careplane.store import Store, insert_new
 from careplane.store.tables import runs
@@ -123,15 +124,30 @@ def test_tables_without_rows_have_their_columns_and_types() -> None:
 
 def test_an_adjudication_keeps_its_counts_apart() -> None:
     one = Adjudication(
-        run="r2",
+        sample="s1",
         output="r2",
+        run="r2",
         app="portal_reply",
         version="1.2.0",
-        reader="consensus",
+        hash="0" * 64,
+        model="scripted",
+        reader="agreed",
+        at=AT,
+        marks=(),
+        scores={},
         fabrications=1,
         omissions=2,
         inaccuracies=0,
-        adjudicated=AT,
+        others=0,
+        probability=0.25,
+        stratum="all",
+        stratum_size=4,
     )
     (row,) = record_tables(RunRecord(adjudications=[one]))["adjudications"].to_pylist()
-    assert [row[name] for name in ("fabrications", "omissions", "inaccuracies", "adjudicated")] == [1, 2, 0, EPOCH]
+    assert [row[name] for name in ("fabrications", "omissions", "inaccuracies", "probability", "at")] == [
+        1,
+        2,
+        0,
+        0.25,
+        EPOCH,
+    ]

@@ -8,29 +8,16 @@ from typing import Any
 import pyarrow.lib as pa
 
 from careplane.measures import TABLES
-from careplane.records import Record
 from careplane.records.people import Request
+from careplane.records.quality import Adjudication
 from careplane.records.run import Run
 from careplane.store import Store, find
+from careplane.store.tables import adjudications as adjudications_table
 from careplane.store.tables import requests as requests_table
 from careplane.store.tables import runs as runs_table
 
 _SEVERITIES = ("info", "caution", "critical")
 _TYPES = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
-
-
-class Adjudication(Record, frozen=True):
-    """The final reading of one output of the double-read sample: the errors that were counted in it."""
-
-    run: str
-    output: str
-    app: str
-    version: str
-    reader: str
-    fabrications: int
-    omissions: int
-    inaccuracies: int
-    adjudicated: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +30,22 @@ class RunRecord:
 
 
 def read_record(store: Store, app: str | None = None, plan: str | None = None) -> RunRecord:
-    """The record of an app, or of one plan of it; of everything by default. Reports are those of a run."""
+    """The record of an app, or of one plan of it; of everything by default. Reports and adjudications of other runs,
+    and those of none, are left out."""
     of_app = () if app is None else (runs_table.c.app == app,)
     of_plan = () if plan is None else (runs_table.c.plan == plan,)
     asked = () if app is None else (requests_table.c.app == app,)
+    settled = () if app is None else (adjudications_table.c.app == app,)
     with store.read() as connection:
         runs = find(connection, runs_table, Run, *of_app, *of_plan, order_by=(runs_table.c.id,))
         reports = find(connection, requests_table, Request, *asked, order_by=(requests_table.c.id,))
-    return RunRecord(runs, [report for report in reports if report.run])
+        read = find(connection, adjudications_table, Adjudication, *settled, order_by=(adjudications_table.c.output,))
+    known = {run.id for run in runs}
+    return RunRecord(
+        runs,
+        [report for report in reports if report.run in known],
+        [one for one in read if one.run in known],
+    )
 
 
 def record_tables(record: RunRecord, names: Iterable[str] = tuple(TABLES)) -> dict[str, pa.Table]:
@@ -105,7 +100,7 @@ def _reports(record: RunRecord) -> Iterable[tuple[Any, ...]]:
 def _adjudications(record: RunRecord) -> Iterable[tuple[Any, ...]]:
     for one in record.adjudications:
         counts = one.fabrications, one.omissions, one.inaccuracies
-        yield (one.run, one.output, one.app, one.version, one.reader, *counts, _epoch(one.adjudicated))
+        yield (one.run, one.output, one.app, one.version, one.reader, *counts, one.probability, _epoch(one.at))
 
 
 def _surveys(record: RunRecord) -> Iterable[tuple[Any, ...]]:

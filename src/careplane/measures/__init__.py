@@ -5,9 +5,10 @@ PostgreSQL answer alike: explicit casts, integer arithmetic, epoch seconds, aggr
 ``ifelse(x, 1.0, 0.0)`` in place of a cast or mean of a boolean.
 """
 
-from careplane.measures._contract import COLUMNS, Measure, measured, rows_sql
+from careplane.measures._contract import COLUMNS, Measure, expression, measured, rows_sql, schemas_of
 from careplane.measures._in_memory import rows_in_memory
 from careplane.measures._instants import Column, epoch_seconds, offset_seconds, wall_seconds
+from careplane.measures._portable import problems
 from careplane.measures._tables import TABLES
 
 __all__ = [
@@ -16,9 +17,12 @@ __all__ = [
     "Column",
     "Measure",
     "epoch_seconds",
+    "expression",
     "measured",
     "offset_seconds",
+    "problems",
     "rows_in_memory",
     "rows_sql",
+    "schemas_of",
     "wall_seconds",
 ]

@@ -1,6 +1,6 @@
 """What every measure promises: its definition, what it reads, and the columns of its rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import ibis
@@ -43,7 +43,7 @@ def measured(measure: Measure, tables: Mapping[str, ibis.Table]) -> ibis.Table:
     """The rows of a measure with all of ``COLUMNS``, ordered by key, on whatever engine holds the tables.
 
     Raises:
-        InputError: the expression does not give the columns that a measure promises.
+        InputError: the expression does not give the columns that a measure promises, or no numbers in them.
     """
     rows = measure.rows(tables)
     one = ibis.literal(1).cast("float64")  # a literal 1.0 is a DECIMAL to DuckDB, and so is what it is added to
@@ -51,7 +51,36 @@ def measured(measure: Measure, tables: Mapping[str, ibis.Table]) -> ibis.Table:
         rows = rows.mutate(weight=one)
     if tuple(rows.columns) != COLUMNS:
         raise InputError(f"its rows must have the columns {', '.join(COLUMNS)}", field=f"measure {measure.info.id}")
+    if not (rows.value.type().is_numeric() and rows.weight.type().is_numeric()):
+        raise InputError("its columns value and weight must be numbers", field=f"measure {measure.info.id}")
     return rows.mutate(value=rows.value * one, weight=rows.weight * one).order_by("key")
+
+
+_TYPES = {"boolean": "boolean", "decimal": "float64"} | dict.fromkeys(
+    ("integer", "positiveInt", "unsignedInt"), "int64"
+)
+
+
+def schemas_of(measure: Measure) -> dict[str, dict[str, str]]:
+    """Ibis column types by column, of each table that a measure reads; text where a view says nothing else."""
+    views = {name: dict(_columns(view["select"])) for name, view in measure.views.items()}
+    return views | {name: dict(TABLES[name]) for name in measure.reads}
+
+
+def _columns(selects: Iterable[JSON]) -> Iterator[tuple[str, str]]:
+    for select in selects:
+        yield from ((one["name"], _TYPES.get(one.get("type", ""), "string")) for one in select.get("column", ()))
+        yield from _columns(select.get("select", ()))
+        yield from _columns(select.get("unionAll", ())[:1])
+
+
+def expression(measure: Measure) -> ibis.Table:
+    """The expression of a measure over tables that are only named, for any engine.
+
+    Raises:
+        InputError: the expression does not give the columns that a measure promises.
+    """
+    return measured(measure, {name: ibis.table(schema, name=name) for name, schema in schemas_of(measure).items()})
 
 
 def rows_sql(measure: Measure, schemas: Mapping[str, Mapping[str, str]]) -> str:

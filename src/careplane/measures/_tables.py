@@ -40,7 +40,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "fabrications": "int64",
         "omissions": "int64",
         "inaccuracies": "int64",
-        "adjudicated": "int64",
+        "probability": "float64",
+        "at": "int64",
     },
     "surveys": {
         "run": "string",
@@ -61,7 +62,7 @@ runs      one row per eligible event of an app, whether or not the app spoke: ``
           ``edit_distance`` (0-1, nothing unless signed) null before a review; ``cost_usd`` of its model calls
 written   the references of what a run wrote to the chart
 reports   what people reported of an output: ``what`` (unsafe, wrong_fact, wrong_patient, missing, screen)
-adjudications  one row per output of the double-read sample and final reader, with the errors that were counted
+adjudications  one row per output that was read twice and settled, with its errors and its probability of being drawn
 surveys   answers to the three questions, 1-5: I like it, it performs, it makes my work easier
 ========  ================================================================================================
 """
