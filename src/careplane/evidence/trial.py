@@ -1,8 +1,9 @@
-"""The trial data of one measure: pilot rows by arm with the baseline of their cluster, and what is missing."""
+"""The rows of one measure as its plan sees them: who had what arm when, and which rows are left out and why."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,89 +14,183 @@ from careplane.evidence.windows import epoch
 from careplane.records.evidence import Assignment, Plan
 
 Mask = NDArray[np.bool_]
+DAY = 86400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """Eligible rows of the pilot window, also those without a value.
+    """Eligible rows of the units of a plan, from the first day of the baseline to the end, also those without value.
 
-    ``cluster`` is the place of the row's cluster in the plan; ``baseline`` the baseline mean of that cluster.
+    Attributes:
+        plan: the plan.
+        units: what has an arm, by name; ``strata``, ``ever`` (1: has the intervention at some time) and ``starts``
+            (epoch seconds of the first exposure, infinite for never) are of each.
+        key: of each row; ``patient``, ``clinician``, ``place`` (the unit of the event), ``at``, ``value`` and ``weight``
+            as in :class:`~careplane.evidence.rows.Rows`.
+        unit: the place of the row's unit in ``units``.
+        treated: 1 where the unit had the intervention when the event came.
+        pilot: rows from the start of the plan on.
+        left_out: rows that no analysis uses, by reason.
     """
 
+    plan: Plan
+    units: tuple[str, ...]
+    strata: Ints
+    ever: Ints
+    starts: Floats
+    key: Texts
     patient: Texts
+    clinician: Texts
+    place: Texts
     at: Ints
     value: Floats
-    cluster: Ints
+    weight: Floats
+    unit: Ints
     treated: Ints
-    baseline: Floats
-    strata: Ints
+    pilot: Mask
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.key)
 
     @property
     def measured(self) -> Mask:
         """Rows that have a value."""
         return ~np.isnan(self.value)
 
+    @property
+    def usable(self) -> Mask:
+        """Rows of the pilot that have a value."""
+        return self.measured & self.pilot
+
     def arm(self, treated: int) -> Mask:
-        """Rows of an arm."""
+        """Rows of the pilot in an arm."""
+        return np.equal(self.treated, treated) & self.pilot
+
+    def exposed(self, treated: int) -> Mask:
+        """Rows, before the start too, with the intervention or without."""
         return np.equal(self.treated, treated)
 
-    def data(self, plan: Plan, rows: Mask) -> ClusterData:
-        """What an estimator takes: some of the measured rows."""
-        keep = rows & self.measured
+    @property
+    def baseline(self) -> Floats:
+        """The mean of each unit before the start; a unit without rows there gets the mean of the others, (units,)."""
+        before = self.measured & ~self.pilot
+        weights = np.bincount(self.unit[before], weights=self.weight[before], minlength=len(self.units))
+        product = self.value[before] * self.weight[before]
+        sums = np.bincount(self.unit[before], weights=product, minlength=len(self.units))
+        known = weights > 0
+        means = np.where(known, sums / np.where(known, weights, 1.0), 0.0)
+        means[~known] = means[known].mean() if known.any() else 0.0
+        return means
+
+    def of(self, rows: Mask) -> "Trial":
+        """Some of the rows; the units stay."""
+        columns = ("key", "patient", "clinician", "place", "at", "value", "weight", "unit", "treated", "pilot")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    def data(self, rows: Mask | None = None) -> ClusterData:
+        """What an estimator of randomised clusters takes: the measured rows of the pilot (or some of them)."""
+        keep = self.usable if rows is None else rows & self.usable
+        unit = self.unit[keep]
+        baseline = self.baseline if self.plan.adjust == "baseline" else np.zeros(len(self.units))
         return ClusterData(
             y=self.value[keep],
-            cluster=self.cluster[keep],
+            cluster=unit,
             treated=self.treated[keep],
-            baseline=self.baseline[keep],
-            strata=self.strata[keep],
-            alpha=plan.alpha,
-            seed=plan.seed,
+            baseline=baseline[unit],
+            strata=self.strata[unit],
+            alpha=self.plan.alpha,
+            seed=self.plan.seed,
         )
 
     def within_variance(self) -> float:
-        """The part of the variance of the effect that more rows per cluster would shrink."""
-        value, cluster, treated = (a[self.measured] for a in (self.value, self.cluster, self.treated))
-        codes, first, size = np.unique(cluster, return_index=True, return_counts=True)
-        means = np.bincount(cluster, weights=value)[codes] / size
-        residual = value - means[np.searchsorted(codes, cluster)]
+        """The part of the variance of the effect that more rows per unit would shrink."""
+        value, unit, treated = (column[self.usable] for column in (self.value, self.unit, self.treated))
+        if not len(value):
+            return 0.0
+        codes, size = np.unique(unit, return_counts=True)
+        means = np.bincount(unit, weights=value)[codes] / size
+        residual = value - means[np.searchsorted(codes, unit)]
         pooled = float(residual @ residual) / max(1, len(value) - len(codes))
-        arms = [size[treated[first] == arm] for arm in (0, 1)]
-        return float(sum(pooled / sizes.sum() for sizes in arms if len(sizes)))
+        arms = [int((treated == arm).sum()) for arm in (0, 1)]
+        return sum(pooled / size for size in arms if size)
 
 
-def trial_of(plan: Plan, assigned: tuple[Assignment, ...], rows: Rows) -> Trial:
-    """Cut the windows of the plan out of the rows of a measure. Rows of clusters outside the plan are left out."""
-    place = {unit: code for code, unit in enumerate(plan.clusters)}
-    code = np.array([place.get(unit, -1) for unit in rows.cluster], dtype=np.int64)
-    baseline = _baseline(plan, code, rows)
-    pilot = (code >= 0) & _between(rows.at, plan, plan.start, plan.end)
-    cluster = code[pilot]
-    arms: Mapping[str, Assignment] = {one.unit: one for one in assigned}
-    levels = sorted(set(plan.strata.values()))
-    treated = np.array([arms[unit].arm == "intervention" for unit in plan.clusters], dtype=np.int64)
-    strata = np.array([levels.index(plan.strata[unit]) for unit in plan.clusters], dtype=np.int64)
+def trial_of(plan: Plan, assigned: Sequence[Assignment], rows: Rows) -> Trial:
+    """Cut the windows of the plan out of the rows of a measure. What is left out is counted with the reason."""
+    units = tuple(one.unit for one in assigned)
+    place = _places(units)
+    subject = {"patient": rows.patient, "clinician": rows.clinician}.get(plan.unit, rows.cluster)
+    code = np.array([place.get(str(unit), -1) for unit in subject], dtype=np.int64)
+    within = (rows.at >= epoch(plan, plan.baseline_start)) & (rows.at < epoch(plan, plan.end))
+    washed = _washed_out(plan, rows.at)
+    weightless = within & (code >= 0) & ~np.isnan(rows.value) & ~(rows.weight > 0)
+    keep = within & (code >= 0) & ~washed & ~weightless
+    left_out = {
+        f"of a {plan.unit} without an arm in the plan": int((within & (code < 0)).sum()),
+        "in the first days after a switch": int((within & (code >= 0) & washed).sum()),
+        "with a denominator or weight of zero": int(weightless.sum()),
+    }
+    levels = sorted({one.stratum for one in assigned})
+    starts = np.array([_start(plan, one) for one in assigned], dtype=np.float64)
+    at, unit = rows.at[keep], code[keep]
     return Trial(
-        patient=rows.patient[pilot],
-        at=rows.at[pilot],
-        value=rows.value[pilot],
-        cluster=cluster,
-        treated=treated[cluster],
-        baseline=baseline[cluster],
-        strata=strata[cluster],
+        plan=plan,
+        units=units,
+        strata=np.array([levels.index(one.stratum) for one in assigned], dtype=np.int64),
+        ever=np.array([np.isfinite(start) for start in starts], dtype=np.int64),
+        starts=starts,
+        key=rows.key[keep],
+        patient=rows.patient[keep],
+        clinician=rows.clinician[keep],
+        place=rows.cluster[keep],
+        at=at,
+        value=rows.value[keep],
+        weight=rows.weight[keep],
+        unit=unit,
+        treated=_treated(plan, assigned, starts, unit, at),
+        pilot=at >= epoch(plan, plan.start),
+        left_out={reason: count for reason, count in left_out.items() if count},
     )
 
 
-def _baseline(plan: Plan, code: Ints, rows: Rows) -> Floats:
-    """Mean of each cluster before the start; a cluster without baseline rows gets the mean of the others."""
-    before = (code >= 0) & _between(rows.at, plan, plan.baseline_start, plan.start) & ~np.isnan(rows.value)
-    sizes = np.bincount(code[before], minlength=len(plan.clusters))
-    sums = np.bincount(code[before], weights=rows.value[before], minlength=len(plan.clusters))
-    means = sums / np.maximum(sizes, 1)
-    known = sizes > 0
-    means[~known] = means[known].mean() if known.any() else 0.0
-    return means
+def _places(units: Sequence[str]) -> Mapping[str, int]:
+    """The place of each unit, under its reference and under its bare id."""
+    bare = {unit.rpartition("/")[2]: at for at, unit in enumerate(units)}
+    return bare | {unit: at for at, unit in enumerate(units)}
 
 
-def _between(at: Ints, plan: Plan, first: date, end: date) -> Mask:
-    """From the first day up to, not including, the end."""
-    return (at >= epoch(plan, first)) & (at < epoch(plan, end))
+def _start(plan: Plan, one: Assignment) -> float:
+    """When a unit has the intervention first, epoch seconds; infinite for never, or not before the end."""
+    if one.sequence:
+        return float(epoch(plan, plan.start)) if "intervention" in one.sequence else inf
+    first = one.starts if one.starts is not None else plan.start if one.arm == "intervention" else None
+    return inf if first is None or first >= plan.end else float(epoch(plan, first))
+
+
+def _treated(plan: Plan, assigned: Sequence[Assignment], starts: Floats, unit: Ints, at: Ints) -> Ints:
+    if plan.switching is None:
+        return (at >= starts[unit]).astype(np.int64)
+    period = (at - epoch(plan, plan.start)) // (DAY * plan.switching.period_days)
+    longest = max((len(one.sequence) for one in assigned), default=0)
+    table = np.zeros((len(assigned), max(1, longest)), dtype=np.int64)
+    for row, one in enumerate(assigned):
+        table[row, : len(one.sequence)] = [arm == "intervention" for arm in one.sequence]
+    inside = (period >= 0) & (period < table.shape[1])
+    return np.where(inside, table[unit, np.clip(period, 0, table.shape[1] - 1)], 0).astype(np.int64)
+
+
+def _washed_out(plan: Plan, at: Ints) -> Mask:
+    """Rows in the first days of a period of a switchback, in which the one before carries over."""
+    if plan.switching is None or not plan.switching.washout_days:
+        return np.zeros(len(at), dtype=np.bool_)
+    since = at - epoch(plan, plan.start)
+    into = since % (DAY * plan.switching.period_days)
+    return (since >= 0) & (into < DAY * plan.switching.washout_days)
+
+
+def period_starts(plan: Plan, trial: Trial) -> tuple[date, ...]:
+    """The days on which some unit begins, in order."""
+    offset = timedelta(minutes=plan.utc_offset_minutes)
+    seconds = np.unique(trial.starts[np.isfinite(trial.starts)])
+    return tuple(date(1970, 1, 1) + timedelta(seconds=float(one)) + offset for one in seconds)

@@ -15,7 +15,7 @@ from careplane import alignment, change, evidence, governance, workflow
 from careplane._shelf import items, load
 from careplane.connectors import FhirConnector
 from careplane.errors import SettingsError
-from careplane.estimators import Estimator
+from careplane.estimators._item import Item, item
 from careplane.gateway import DataPlane, Gateway, Standing
 from careplane.gateway.replies import repeatable
 from careplane.governance import PermitRequest
@@ -62,7 +62,7 @@ class Platform:
     ledger: Ledger
     apps: Mapping[str, App]
     measures: Mapping[str, Measure]
-    estimators: Mapping[str, Estimator]
+    estimators: Mapping[str, Item]
     gateway: Gateway
     plane: DataPlane
     fhir: FhirConnector
@@ -148,7 +148,7 @@ def open_platform(
         ledger=ledger,
         apps=apps,
         measures={name: load("measures", name).MEASURE for name in items("measures")},
-        estimators=_of_clusters(),
+        estimators={name: item(load("estimators", name)) for name in items("estimators")},
         gateway=gateway,
         plane=DataPlane(gateway, standing, ledger, clock, settings.secret("metrics_token")),
         fhir=connector,
@@ -160,12 +160,6 @@ def open_platform(
         synthetic=synthetic,
         parts=opened,
     )
-
-
-def _of_clusters() -> dict[str, Estimator]:
-    """The estimators that a plan with randomised clusters may call, by name."""
-    modules = {name: load("estimators", name) for name in items("estimators")}
-    return {name: module.of_clusters for name, module in modules.items() if hasattr(module, "of_clusters")}
 
 
 def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: datetime) -> None:
