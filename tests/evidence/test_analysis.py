@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from careplane._shelf import items, load
 from careplane.errors import Conflict, NotFound, Refused
-from careplane.estimators import Estimator
+from careplane.estimators._item import Item, item
 from careplane.evidence import analyse, assign, latest_result, lock_plan
 from careplane.ledger import Ledger
 from careplane.measures import Measure
@@ -23,11 +23,7 @@ from .synthetic_trial import START, load_trial, plan
 BEFORE = datetime(2026, 2, 20, 12, tzinfo=UTC)
 AFTER = datetime(2026, 4, 20, 12, tzinfo=UTC)
 MEASURES: Mapping[str, Measure] = {name: load("measures", name).MEASURE for name in items("measures")}
-ESTIMATORS: Mapping[str, Estimator] = {
-    name: module.of_clusters
-    for name in items("estimators")
-    if hasattr(module := load("estimators", name), "of_clusters")
-}
+ESTIMATORS: Mapping[str, Item] = {name: item(load("estimators", name)) for name in items("estimators")}
 
 
 def study(store: Store, ledger: Ledger, home: Path, *, hours: float, minutes: float) -> Plan:

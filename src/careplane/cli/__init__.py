@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",
     "sandbox": "Generate a synthetic health system from a seed.",
+    "evidence": "Results of plans: list, show, report, replay.",
     "estimate": "One estimator on one table: the effect and its interval.",
     "gateway": "Serve the gateway's APIs alone.",
     "serve": "Serve the console and the gateway.",

@@ -1,12 +1,15 @@
 """Evidence: a locked plan, assignment by the platform, effects with intervals, equity, and a verdict in words."""
 
-from careplane.evidence.analysis import analyse, latest_result
+from careplane.evidence.analysis import analyse
 from careplane.evidence.arms import arm_of, assign, find_assignments
 from careplane.evidence.baseline import baseline_power
 from careplane.evidence.plans import amend_plan, draft_plan, find_plans, load_plan, lock_plan, plan_hash, save_draft
 from careplane.evidence.power import detectable_difference
+from careplane.evidence.replay import Replay, replay
+from careplane.evidence.results import find_results, latest_result, load_result
 
 __all__ = [
+    "Replay",
     "amend_plan",
     "analyse",
     "arm_of",
@@ -16,9 +19,12 @@ __all__ = [
     "draft_plan",
     "find_assignments",
     "find_plans",
+    "find_results",
     "latest_result",
     "load_plan",
+    "load_result",
     "lock_plan",
     "plan_hash",
+    "replay",
     "save_draft",
 ]

@@ -147,7 +147,9 @@ def _table(data: Extract, uses: Uses) -> pa.Table:
         )  # fmt: skip
     for name, of in data.groups.items():
         patients = sorted(of)
-        parts.append(_part("group", name, len(of), patient=_list(patients), status=_list([of[one] for one in patients])))
+        parts.append(
+            _part("group", name, len(of), patient=_list(patients), status=_list([of[one] for one in patients]))
+        )
     texts = {column: getattr(uses, column) for column in _USE_TEXTS[1:]}
     parts.append(_part("use", "", len(uses), key=uses.run, at=uses.at, value=uses.drafted, **texts))
     return pa.concat_tables(parts)

@@ -20,7 +20,7 @@ from careplane.records.design import AnalysisMethod, Design
 
 FEW = 6
 MOST_FOR_EXACT = 500
-_MISTAKES = (InputError, Refused, MissingExtra)
+MISTAKES = (InputError, Refused, MissingExtra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Found:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def estimate(items: Mapping[str, Item], trial: Trial, choice: Choice) -> Found:
-    """One method on the rows of a trial.
+def estimate(items: Mapping[str, Item], trial: Trial, choice: Choice, alpha: float | None = None) -> Found:
+    """One method on the rows of a trial; ``alpha`` takes the place of the plan's.
 
     Raises:
         InputError: the data do not fit.
@@ -65,7 +65,8 @@ def estimate(items: Mapping[str, Item], trial: Trial, choice: Choice) -> Found:
         )
     table, keys = _TABLES[choice.estimator](trial, choice)
     seeded = {"seed": trial.plan.seed} if _takes_seed(items[choice.estimator]) else {}
-    found = items[choice.estimator].run(table.columns, alpha=trial.plan.alpha, **{**seeded, **keys, **choice.keys})
+    error = {"alpha": trial.plan.alpha if alpha is None else alpha}
+    found = items[choice.estimator].run(table.columns, **{**error, **seeded, **keys, **choice.keys})
     return _found(found, table, choice)
 
 
@@ -94,18 +95,21 @@ def _found(result: Result, table: Table, choice: Choice) -> Found:
     )
 
 
-def beside(items: Mapping[str, Item], trial: Trial, choices: Sequence[Choice]) -> list[tuple[Choice, Found | str]]:
+def beside(
+    items: Mapping[str, Item], trial: Trial, choices: Sequence[Choice], alpha: float | None = None
+) -> list[tuple[Choice, Found | str]]:
     """The methods beside the first; one that is not valid here says why in place of its result."""
     answers: list[tuple[Choice, Found | str]] = []
     for choice in choices:
         try:
-            answers.append((choice, estimate(items, trial, choice)))
-        except _MISTAKES as error:
-            answers.append((choice, _told(error)))
+            answers.append((choice, estimate(items, trial, choice, alpha)))
+        except MISTAKES as error:
+            answers.append((choice, told(error)))
     return answers
 
 
-def _told(error: CareplaneError) -> str:
+def told(error: CareplaneError) -> str:
+    """An error as one line."""
     return str(error).replace("\n", " ")
 
 

@@ -35,7 +35,7 @@ class Table:
 
 
 def rows_table(trial: Trial) -> Table:
-    """The measured rows of the pilot: ``y``, ``arm``, ``unit``, ``stratum``, ``before`` (mean of the unit), ``weight``."""
+    """The measured rows of the pilot: ``y``, ``arm``, ``unit``, ``stratum``, ``before`` (of the unit), ``weight``."""
     keep = trial.usable
     unit = trial.unit[keep]
     columns = {
@@ -165,7 +165,9 @@ def switch_table(trial: Trial) -> Table:
         "pair_number": pair[both].astype(np.float64),
     }
     rows = int(np.isin(cell[keep], codes[both]).sum())
-    left_out = dict(_unmeasured(trial, trial.pilot)) | _count("of half a pair of periods", keep & ~np.isin(cell, codes[both]))
+    left_out = dict(_unmeasured(trial, trial.pilot)) | _count(
+        "of half a pair of periods", keep & ~np.isin(cell, codes[both])
+    )
     return Table(columns, rows, len(np.unique(pair[both])), left_out)
 
 

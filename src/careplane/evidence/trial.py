@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
 from math import inf
 
 import numpy as np
@@ -25,11 +24,12 @@ class Trial:
         plan: the plan.
         units: what has an arm, by name; ``strata``, ``ever`` (1: has the intervention at some time) and ``starts``
             (epoch seconds of the first exposure, infinite for never) are of each.
-        key: of each row; ``patient``, ``clinician``, ``place`` (the unit of the event), ``at``, ``value`` and ``weight``
-            as in :class:`~careplane.evidence.rows.Rows`.
+        key: of each row; ``patient``, ``clinician``, ``place`` (the unit of the event), ``at``, ``value`` and
+            ``weight`` as in :class:`~careplane.evidence.rows.Rows`.
         unit: the place of the row's unit in ``units``.
         treated: 1 where the unit had the intervention when the event came.
         pilot: rows from the start of the plan on.
+        baseline: the mean of each unit before the start; a unit without rows there gets the mean of the others.
         left_out: rows that no analysis uses, by reason.
     """
 
@@ -48,6 +48,7 @@ class Trial:
     unit: Ints
     treated: Ints
     pilot: Mask
+    baseline: Floats
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -70,18 +71,6 @@ class Trial:
     def exposed(self, treated: int) -> Mask:
         """Rows, before the start too, with the intervention or without."""
         return np.equal(self.treated, treated)
-
-    @property
-    def baseline(self) -> Floats:
-        """The mean of each unit before the start; a unit without rows there gets the mean of the others, (units,)."""
-        before = self.measured & ~self.pilot
-        weights = np.bincount(self.unit[before], weights=self.weight[before], minlength=len(self.units))
-        product = self.value[before] * self.weight[before]
-        sums = np.bincount(self.unit[before], weights=product, minlength=len(self.units))
-        known = weights > 0
-        means = np.where(known, sums / np.where(known, weights, 1.0), 0.0)
-        means[~known] = means[known].mean() if known.any() else 0.0
-        return means
 
     def of(self, rows: Mask) -> "Trial":
         """Some of the rows; the units stay."""
@@ -134,6 +123,7 @@ def trial_of(plan: Plan, assigned: Sequence[Assignment], rows: Rows) -> Trial:
     levels = sorted({one.stratum for one in assigned})
     starts = np.array([_start(plan, one) for one in assigned], dtype=np.float64)
     at, unit = rows.at[keep], code[keep]
+    pilot = at >= epoch(plan, plan.start)
     return Trial(
         plan=plan,
         units=units,
@@ -149,9 +139,21 @@ def trial_of(plan: Plan, assigned: Sequence[Assignment], rows: Rows) -> Trial:
         weight=rows.weight[keep],
         unit=unit,
         treated=_treated(plan, assigned, starts, unit, at),
-        pilot=at >= epoch(plan, plan.start),
+        pilot=pilot,
+        baseline=_baseline(rows.value[keep], rows.weight[keep], unit, ~pilot, len(units)),
         left_out={reason: count for reason, count in left_out.items() if count},
     )
+
+
+def _baseline(value: Floats, weight: Floats, unit: Ints, before: Mask, units: int) -> Floats:
+    """The mean of each unit over its measured rows before the start, (units,)."""
+    keep = before & ~np.isnan(value)
+    weights = np.bincount(unit[keep], weights=weight[keep], minlength=units)
+    sums = np.bincount(unit[keep], weights=value[keep] * weight[keep], minlength=units)
+    known = weights > 0
+    means = np.where(known, sums / np.where(known, weights, 1.0), 0.0)
+    means[~known] = means[known].mean() if known.any() else 0.0
+    return means
 
 
 def _places(units: Sequence[str]) -> Mapping[str, int]:
@@ -187,10 +189,3 @@ def _washed_out(plan: Plan, at: Ints) -> Mask:
     since = at - epoch(plan, plan.start)
     into = since % (DAY * plan.switching.period_days)
     return (since >= 0) & (into < DAY * plan.switching.washout_days)
-
-
-def period_starts(plan: Plan, trial: Trial) -> tuple[date, ...]:
-    """The days on which some unit begins, in order."""
-    offset = timedelta(minutes=plan.utc_offset_minutes)
-    seconds = np.unique(trial.starts[np.isfinite(trial.starts)])
-    return tuple(date(1970, 1, 1) + timedelta(seconds=float(one)) + offset for one in seconds)

@@ -23,7 +23,8 @@ from careplane.records.design import (
 Direction = Literal["lower", "higher", "nearer_zero", "nearer_one", "context", "flag"]
 """What is better. ``context`` is read beside other measures and ``flag`` asks for a look: neither is ever a benefit."""
 UNJUDGED: frozenset[Direction] = frozenset({"context", "flag"})
-Verdict = Literal["benefit", "no worthwhile effect", "harm", "inconclusive"]
+Verdict = Literal["benefit", "no worthwhile effect", "harm", "inconclusive", "not judged"]
+"""``not judged`` is a measure that is read beside others or that flags: it can be neither benefit nor harm."""
 Grade = Literal["A", "B", "C", "D"]
 
 
@@ -132,10 +133,70 @@ class Assignment(Record, frozen=True):
     at: datetime | None = None
 
 
+class Checked(Record, frozen=True):
+    """Something that a method rests on: whether it was checked and held; ``None``: it cannot be checked here."""
+
+    name: str
+    held: bool | None
+    text: str
+
+
+class SecondMethod(Record, frozen=True):
+    """What another method says of the same rows. Without ``estimate`` it was not valid here, and ``note`` says why.
+    ``comparable`` is false where its unit is another (a log odds, a slope)."""
+
+    method: str
+    estimate: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+    note: str = ""
+    comparable: bool = True
+
+
+class Look(Record, frozen=True):
+    """At which of the looks of its plan a result stands.
+
+    ``share`` of the pilot that had passed (1: its end), ``number`` of the look, ``planned`` whether the plan named it,
+    ``alpha`` the two-sided error that may be spent on it; ``fixed_low`` to ``fixed_high`` the interval as if it were
+    the only look. ``z`` is the statistic and ``bound`` what it has to pass.
+    """
+
+    kind: str
+    number: int
+    share: float
+    planned: bool
+    alpha: float
+    z: float
+    bound: float
+    at: datetime
+    fixed_low: float
+    fixed_high: float
+    text: str
+
+    @property
+    def crossed(self) -> bool:
+        return abs(self.z) >= self.bound
+
+
+class Point(Record, frozen=True):
+    """One point of a curve with its interval, such as the effect in a period since the start."""
+
+    at: float
+    estimate: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
 class Effect(Record, frozen=True):
     """An effect with its interval. ``estimate`` is intervention minus control, in ``unit``; ``n`` rows, ``clusters``
     units; ``df`` degrees of freedom of the interval (``None`` when exact); ``verdict`` in words, ``grade`` of the
-    design. ``comparison`` holds the interval of the second method."""
+    design. ``comparison`` holds the interval of the second method in words, ``seconds`` all that stand beside.
+
+    ``left_out`` counts rows that were not used, by reason. ``margin`` is what a non-inferiority hypothesis allows, and
+    ``not_worse`` whether it held. ``ratio`` is that of geometric means, for skewed times and costs. ``curve`` is the
+    effect by period since the start (``curve_of`` says of what), where the method gives one.
+    """
 
     plan: str
     measure: str
@@ -161,17 +222,89 @@ class Effect(Record, frozen=True):
     comparison: str = ""
     data_hash: str = ""
     computed_at: datetime | None = None
+    se: float | None = None
+    hypothesis: Hypothesis = "superiority"
+    margin: float | None = None
+    not_worse: bool | None = None
+    seconds: tuple[SecondMethod, ...] = ()
+    warnings: tuple[str, ...] = ()
+    assumptions: tuple[Checked, ...] = ()
+    left_out: dict[str, int] = msgspec.field(default_factory=dict)
+    missing_share: float = 0.0
+    look: Look | None = None
+    curve: tuple[Point, ...] = ()
+    curve_of: str = ""
+    why_grade: str = ""
+    would_change: str = ""
+    reached: str = ""
 
 
 class EquityRow(Record, frozen=True):
     """The effect in one group. Withheld (``estimate`` is ``None``) when an arm of the group has fewer than the small
-    cell; then ``n`` is withheld too."""
+    cell; then ``n`` is withheld too. ``gap`` is the effect in the group minus that in all others, with its interval."""
 
     plan: str
     measure: str
     dimension: str
     group: str
     n: int | None
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    withheld: str = ""
+    gap: float | None = None
+    gap_low: float | None = None
+    gap_high: float | None = None
+    gap_p: float | None = None
+
+
+class WorstGroup(Record, frozen=True):
+    """How bad the effect may be in the worst group of a dimension, all its groups looked at together.
+
+    ``bound`` is the worst end of the simultaneous intervals (Bonferroni), in the unit of the measure; ``harmed`` says
+    that the interval of a group lies wholly on the bad side, ``ruled_out`` that a worsening by the margin is ruled out
+    in every group that is shown.
+    """
+
+    measure: str
+    dimension: str
+    group: str
+    bound: float
+    groups: int
+    harmed: bool
+    ruled_out: bool
+    text: str
+
+
+class AccessRow(Record, frozen=True):
+    """How far one group of patients was reached: of its eligible events in the intervention arm, how many had a draft
+    (``offered``) and in how many it was signed (``used``). ``ratio`` is the share of use over that of all other
+    patients, its interval allowing for clusters. A small group is withheld like an effect."""
+
+    dimension: str
+    group: str
+    eligible: int | None
+    offered: int | None
+    used: int | None
+    share: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    withheld: str = ""
+
+
+class DoseRow(Record, frozen=True):
+    """The outcome by how much the app was used: who used it most was not drawn, so this is no effect of use.
+
+    ``band`` says who; ``people`` clinicians (or units) and ``n`` rows are of the band, ``estimate`` its difference from
+    the control arm, ``share`` the mean use in it.
+    """
+
+    measure: str
+    band: str
+    people: int | None
+    n: int | None
+    share: float | None
     estimate: float | None
     ci_low: float | None
     ci_high: float | None
@@ -195,7 +328,12 @@ class Uptake(Record, frozen=True):
 
 
 class Result(Record, frozen=True):
-    """Everything an analysis of a locked plan returned."""
+    """Everything an analysis of a locked plan returned.
+
+    ``id`` names it for a replay. ``earlier`` are the looks of earlier results of the same plan before its end;
+    ``libraries`` what the code ran on; ``worst`` the worst group by measure and dimension; ``looked_at`` how many
+    intervals were computed, which says how many may miss by chance.
+    """
 
     plan: str
     plan_hash: str
@@ -206,6 +344,14 @@ class Result(Record, frozen=True):
     computed_at: datetime
     data_hash: str
     code_version: str
+    id: str = ""
+    version: int = 1
+    worst: tuple[WorstGroup, ...] = ()
+    access: tuple[AccessRow, ...] = ()
+    dose: tuple[DoseRow, ...] = ()
+    earlier: tuple[Look, ...] = ()
+    looked_at: int = 0
+    libraries: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class MeasureInfo(Record, frozen=True):
