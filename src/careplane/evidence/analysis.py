@@ -85,7 +85,7 @@ def compute(study: Study) -> Result:
     Raises:
         Refused: as :func:`analyse`.
     """
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1):  # type: ignore[no-untyped-call]
         return _computed(study)
 
 

@@ -147,7 +147,7 @@ def _cells(trial: Trial, mask: Mask) -> dict[str, Column]:
     columns = np.column_stack([trial.unit[keep], trial.treated[keep], period, inside])
     cells, inverse = np.unique(columns, axis=0, return_inverse=True)
     inverse = inverse.ravel()
-    weight: Floats = np.bincount(inverse, weights=trial.weight[keep])
+    weight: Floats = np.bincount(inverse, weights=trial.weight[keep]).astype(np.float64)
     arm, of_group, unit = (cells[:, at].astype(np.float64) for at in (1, 3, 0))
     return {
         "y": np.bincount(inverse, weights=trial.value[keep] * trial.weight[keep]) / weight,

@@ -75,7 +75,7 @@ def keep(home: Path, name: str, data: Extract, uses: Uses) -> Path:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            pq.write_table(_table(data, uses), file, compression="zstd")
+            pq.write_table(_table(data, uses), file, compression="zstd")  # type: ignore[no-untyped-call]
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -100,7 +100,7 @@ def read(home: Path, name: str) -> tuple[Extract, Uses]:
     if not path.exists():
         raise NotFound(f"The extract {name[:16]} of this result is not kept here: {path} is missing.")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path)  # type: ignore[no-untyped-call]
         columns = {column: table.column(column).to_numpy(zero_copy_only=False) for column in _COLUMNS}
     except (OSError, KeyError, pa.ArrowException) as error:
         raise DataError("is not an extract of an analysis", file=path) from error

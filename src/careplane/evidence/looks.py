@@ -76,7 +76,7 @@ def _sequential(
     today = (at.astimezone(UTC) + timedelta(minutes=plan.utc_offset_minutes)).date()
     due = sum(day <= today for day in plan.looks.days)
     planned = share >= 1 or due > len(before)
-    boundary = plan.looks.boundary
+    boundary: str = plan.looks.boundary
     if not boundary.startswith("lan_demets") and not planned:
         boundary = f"lan_demets_{boundary}"
     times = sorted({*before, share, 1.0})

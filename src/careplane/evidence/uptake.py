@@ -116,6 +116,6 @@ def _ratio(trial: Trial, used: Ints, group: Mask, others: Mask) -> tuple[float |
 def _by_place(codes: Ints, used: Ints, mask: Mask) -> tuple[Floats, Floats]:
     size = int(codes.max()) + 1
     return (
-        np.bincount(codes[mask], weights=used[mask], minlength=size),
+        np.bincount(codes[mask], weights=used[mask], minlength=size).astype(np.float64),
         np.bincount(codes[mask], minlength=size).astype(np.float64),
     )
