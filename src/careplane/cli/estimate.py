@@ -13,7 +13,8 @@ import yaml
 from careplane._shelf import items, load, missing
 from careplane.cli.table_files import read_table
 from careplane.errors import InputError
-from careplane.estimators._spec import Info, Key, Result, read_spec
+from careplane.estimators._frame import Frame
+from careplane.estimators._spec import Info, Key, Result, needs_data, read_spec
 
 _NAMED = ("estimate", "se", "ci_low", "ci_high", "df", "p", "n", "clusters")
 
@@ -56,15 +57,27 @@ def _estimated(path: Path) -> Result:
     data = given.pop("data", None)
     try:
         checked = read_spec(info, given)
-        if info.made is not None and not isinstance(data, str):
-            raise InputError("is needed: a .csv, .csv.gz or .parquet file", field="data")
-        frame = read_table(path.parent / data) if isinstance(data, str) else None
+        frame = _frame(info, given, data, path.parent)
         found: Result = load("estimators", info.name).estimate(frame, checked)
+        if frame is None and data is not None:
+            unread = f"The data were not read: {info.name} goes by its keys alone."
+            found = msgspec.structs.replace(found, warnings=(*found.warnings, unread))
     except InputError as error:
         if error.file is not None:
             raise
         raise InputError(error.message, field=error.field, file=path) from error
     return found
+
+
+def _frame(info: Info, given: Mapping[str, Any], data: object, folder: Path) -> Frame | None:
+    """The table, where the estimator reads one."""
+    if not needs_data(info, given):
+        if data is not None and info.made is not None:
+            raise InputError("is not read beside a summary; give one of the two", field="data")
+        return None
+    if not isinstance(data, str) or not data:
+        raise InputError("is needed: a .csv, .csv.gz or .parquet file", field="data")
+    return read_table(folder / data)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +28,8 @@ class Key:
     choices: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
+    unless: str = ""
+    """A key that, where it is given, stands in for a needed one and for the data."""
 
 
 ALPHA = Key("alpha", "number", "two-sided error of the interval", default=0.05, least=1e-9, most=0.999)
@@ -113,15 +116,20 @@ def read_spec(info: Info, given: Mapping[str, Any]) -> Spec:
     for key in info.keys:
         value = given.get(key.name)
         if value is None:
-            if key.needed:
+            if key.needed and given.get(key.unless) is None:
                 raise InputError(f"is needed: {key.help}", field=key.name)
             value = key.default
         values[key.name] = None if value is None else _CHECKS[key.kind](key, value)
     return Spec(values)
 
 
+def needs_data(info: Info, given: Mapping[str, Any]) -> bool:
+    """Whether an estimator reads a table for this specification."""
+    return info.made is not None and not any(key.unless and given.get(key.unless) is not None for key in info.keys)
+
+
 def _number(key: Key, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise InputError("must be a number", field=key.name)
     if not (key.least is None or value >= key.least) or not (key.most is None or value <= key.most):
         raise InputError(f"must be from {key.least} to {key.most}, not {value}", field=key.name)

@@ -10,15 +10,14 @@ from math import inf, log, log1p, sqrt
 from typing import Any
 
 import numpy as np
-from scipy import optimize
-from scipy.special import betaln, log_ndtr
+from scipy.special import betaln
 
 from careplane.estimators import Floats
+from careplane.estimators._boundaries import ROOT, best_rho, normal_mixture_bound
 from careplane.estimators._frame import Frame, varies
 from careplane.estimators._linear import finite
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
 
-_ROOT: Any = optimize.brentq  # the library has no types
 _FEW = 20
 _EDGE = 1e-9
 
@@ -120,29 +119,6 @@ def _event(used: Frame, spec: Spec) -> Result:
     )
 
 
-def best_rho(variance: float, alpha: float) -> float:
-    """The tuning of the two-sided normal mixture that makes it about lowest at this intrinsic time (Howard et al. 2021,
-    equation 3.7)."""
-    return variance / (2 * log(1 / alpha) + log(1 + 2 * log(1 / alpha)))
-
-
-def normal_mixture_bound(variance: Floats | float, alpha: float, rho: float) -> Any:
-    """Two-sided normal mixture boundary of a sum at intrinsic time ``variance``."""
-    v = np.asarray(variance, dtype=np.float64)
-    return np.sqrt((v + rho) * np.log((v + rho) / (rho * alpha**2)))
-
-
-def one_sided_normal_mixture_bound(variance: float, alpha: float, rho: float) -> float:
-    """One-sided normal mixture boundary: where the mixture over positive slopes reaches ``1 / alpha``; its tuning is
-    :func:`best_rho` for twice the error."""
-
-    def excess(s: float) -> float:
-        spread = variance + rho
-        return 0.5 * log(4 * rho / spread) + s * s / (2 * spread) + float(log_ndtr(s / sqrt(spread))) + log(alpha)
-
-    return float(_ROOT(excess, 0.0, 2 * float(normal_mixture_bound(variance, alpha, rho)), xtol=1e-12))
-
-
 def bernoulli_sequence(events: int, n: int, alpha: float, best_at: int) -> tuple[float, float]:
     """The beta-binomial confidence sequence of a proportion (Howard et al. 2021, Proposition 7): the shares that the
     mixture does not reject."""
@@ -154,6 +130,6 @@ def bernoulli_sequence(events: int, n: int, alpha: float, best_at: int) -> tuple
         mixed = betaln(r / (1 - share) + events, r / share + n - events) - betaln(r / (1 - share), r / share)
         return float(mixed) - events * log(share) - (n - events) * log1p(-share) + log(alpha)
 
-    low = _ROOT(excess, _EDGE, max(seen - _EDGE, 2 * _EDGE), xtol=1e-13) if events and excess(_EDGE) > 0 else 0.0
-    high = _ROOT(excess, min(seen + _EDGE, 1 - 2 * _EDGE), 1 - _EDGE, xtol=1e-13) if events < n else 1.0
+    low = ROOT(excess, _EDGE, max(seen - _EDGE, 2 * _EDGE), xtol=1e-13) if events and excess(_EDGE) > 0 else 0.0
+    high = ROOT(excess, min(seen + _EDGE, 1 - 2 * _EDGE), 1 - _EDGE, xtol=1e-13) if events < n else 1.0
     return float(low), float(high)

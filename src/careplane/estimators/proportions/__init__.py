@@ -18,6 +18,7 @@ from scipy.stats import contingency, fisher_exact
 from careplane.errors import InputError
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
+from careplane.estimators._summary import SUMMARY, read_summary
 
 MEASURES = ("risk_difference", "risk_ratio", "odds_ratio")
 
@@ -31,8 +32,9 @@ INFO = Info(
     name="proportions",
     purpose="Two randomised arms and an event: risk difference, risk ratio, odds ratio.",
     keys=(
-        Key("outcome", "column", "1 where the event happened, else 0", needed=True),
-        Key("treatment", "column", "1 in the intervention arm, 0 in the other", needed=True),
+        Key("outcome", "column", "1 where the event happened, else 0", needed=True, unless="summary"),
+        Key("treatment", "column", "1 in the intervention arm, 0 in the other", needed=True, unless="summary"),
+        SUMMARY,
         Key("measure", "choice", "what is compared", "risk_difference", choices=MEASURES),
         ALPHA,
     ),
@@ -60,25 +62,20 @@ class Counts:
         return self.b / self.n
 
 
-def estimate(frame: Frame, spec: Spec) -> Result:
+def estimate(frame: Frame | None, spec: Spec) -> Result:
     """The comparison of two proportions.
 
     Raises:
         InputError: a column is not 0/1, or an arm is empty.
     """
-    used = frame.complete((spec["outcome"], spec["treatment"]))
-    event, arm = used.binary(spec["outcome"]), used.binary(spec["treatment"])
-    ones, others = event[arm == 1], event[arm == 0]
-    if not len(ones) or not len(others):
-        raise InputError("has one arm only", field=spec["treatment"])
-    counts = Counts(int(ones.sum()), len(ones), int(others.sum()), len(others))
+    counts, left_out = _counts(frame, spec)
     every = {name: _COMPARED[name](counts, spec["alpha"]) for name in MEASURES}
     value, low, high = every[spec["measure"]]
     exact = float(fisher_exact([[counts.a, counts.m - counts.a], [counts.b, counts.n - counts.b]]).pvalue)
     spread = sqrt(counts.p * (1 - counts.p) / counts.m + counts.q * (1 - counts.q) / counts.n)
     return Result(
         method=f"{spec['measure'].replace('_', ' ')}, {_NAMED[spec['measure']]}; Fisher's exact p",
-        n=len(event),
+        n=counts.m + counts.n,
         estimate=value,
         se=spread if spec["measure"] == "risk_difference" else None,
         ci_low=low,
@@ -92,8 +89,22 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         },
         warnings=_warnings(counts),
         assumptions=(Assumption(name="units are independent", held=None, text="One row per unit, none in a cluster."),),
-        left_out=dict(used.left_out),
+        left_out=left_out,
     )
+
+
+def _counts(frame: Frame | None, spec: Spec) -> tuple[Counts, dict[str, int]]:
+    if frame is None:
+        one, other = read_summary(spec)
+        if one.events is None or other.events is None:
+            raise InputError("must hold n and events in both arms", field="summary")
+        return Counts(one.events, one.n, other.events, other.n), {}
+    used = frame.complete((spec["outcome"], spec["treatment"]))
+    event, arm = used.binary(spec["outcome"]), used.binary(spec["treatment"])
+    ones, others = event[arm == 1], event[arm == 0]
+    if not len(ones) or not len(others):
+        raise InputError("has one arm only; both are needed", field=spec["treatment"])
+    return Counts(int(ones.sum()), len(ones), int(others.sum()), len(others)), dict(used.left_out)
 
 
 def _warnings(counts: Counts) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf, sqrt
 from typing import Any
 
@@ -13,6 +14,7 @@ from careplane.errors import MissingExtra, Refused
 from careplane.estimators import Floats
 from careplane.estimators._spec import Spec
 from careplane.estimators.staggered_did._effects import Effect, Found
+from careplane.estimators.staggered_did._multiplier import Cell, average_influence, cell_influence, shape
 from careplane.estimators.staggered_did._panel import Panel
 
 _TURN = {"never": "never_treated", "notyet": "not_yet_treated"}
@@ -36,7 +38,7 @@ def callaway_santanna(panel: Panel, spec: Spec) -> Found:
     fitted, told = _fit(model, panel)
     cells = {(float(g), float(t)): one for (g, t), one in fitted.group_time_effects.items()}
     events, average = _events(fitted, told)
-    return Found(
+    found = Found(
         simple=Effect(float(fitted.overall_att), float(fitted.overall_se)),
         dynamic=average,
         group_time={key: Effect(float(one["effect"]), float(one["se"])) for key, one in cells.items()},
@@ -44,6 +46,44 @@ def callaway_santanna(panel: Panel, spec: Spec) -> Found:
         pretrend=_wald(fitted, panel),
         warnings=tuple(told),
     )
+    return found if spec["se"] == "analytic" else _drawn(found, cell_influence(fitted, len(panel.units)), panel, spec)
+
+
+def _drawn(found: Found, parts: Mapping[Cell, Floats], panel: Panel, spec: Spec) -> Found:
+    """The same with standard errors of the multiplier bootstrap; the analytic ones stand beside."""
+    _, first = np.unique(panel.unit, return_index=True)
+    effects = {cell: one.value for cell, one in found.group_time.items() if cell in parts and np.isfinite(one.value)}
+    events: dict[float, list[Cell]] = {at: [cell for cell in effects if cell[1] - cell[0] == at] for at in found.events}
+    after = [cell for cell in effects if cell[1] >= cell[0]]
+    if not after or not all(events.values()):
+        return found
+
+    def mean(chosen: list[Cell]) -> Floats:
+        return average_influence(parts, effects, panel.first[first], chosen)
+
+    by_event = {at: mean(chosen) for at, chosen in events.items()}
+    later = [column for at, column in by_event.items() if at >= 0]
+    columns = [mean(after), np.mean(later, axis=0), *by_event.values(), *(parts[cell] for cell in effects)]
+    grown = shape(np.column_stack(columns), panel.cluster[first], spec["replications"], spec["seed"])
+    simple, dynamic, *others = (float(one) for one in grown)
+    of_event, of_cell = (
+        dict(zip(by_event, others, strict=False)),
+        dict(zip(effects, others[len(events) :], strict=True)),
+    )
+    return replace(
+        found,
+        simple=_scaled(found.simple, simple),
+        dynamic=None if found.dynamic is None else _scaled(found.dynamic, dynamic),
+        events={at: _scaled(one, of_event[at]) for at, one in found.events.items()},
+        group_time={cell: _scaled(one, of_cell.get(cell, 1.0)) for cell, one in found.group_time.items()},
+        more={
+            "analytic_se": {"simple": found.simple.se, "dynamic": None if found.dynamic is None else found.dynamic.se}
+        },
+    )
+
+
+def _scaled(one: Effect, factor: float) -> Effect:
+    return Effect(one.value, one.se * factor)
 
 
 def imputation(panel: Panel, spec: Spec) -> Found:
@@ -124,18 +164,13 @@ def _events(fitted: Any, told: list[str]) -> tuple[Mapping[float, Effect], Effec
 
 def _wald(fitted: Any, panel: Panel) -> dict[str, float] | None:
     """The joint test that all group-time effects before the start are zero, from their influence functions."""
-    parts = getattr(getattr(fitted, "_aggregation_kit", None), "influence", None)
-    if not isinstance(parts, Mapping):
-        return None
+    parts = cell_influence(fitted, len(panel.units))
     _, first = np.unique(panel.unit, return_index=True)
-    cluster, values, rows = panel.cluster[first], [], []
+    values, rows = [], []
     for (g, t), one in fitted.group_time_effects.items():
-        info = parts.get((g, t))
-        if t < g and info is not None and np.isfinite(one["effect"]):
-            every: Floats = np.zeros(len(panel.units))
-            every[info["treated_idx"]] += info["treated_inf"]
-            every[info["control_idx"]] += info["control_inf"]
-            rows.append(np.bincount(cluster, weights=every))
+        part = parts.get((float(g), float(t)))
+        if t < g and part is not None and np.isfinite(one["effect"]):
+            rows.append(np.bincount(panel.cluster[first], weights=part))
             values.append(float(one["effect"]))
     if not rows:
         return None

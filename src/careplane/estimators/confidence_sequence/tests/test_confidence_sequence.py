@@ -8,27 +8,13 @@ import pytest
 from careplane.errors import InputError
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import Result, read_spec
-from careplane.estimators.confidence_sequence import (
-    INFO,
-    bernoulli_sequence,
-    best_rho,
-    estimate,
-    normal_mixture_bound,
-    one_sided_normal_mixture_bound,
-)
+from careplane.estimators.confidence_sequence import INFO, bernoulli_sequence, estimate
 
 
 def run(columns: dict[str, Any], **keys: Any) -> Result:
     arrays = {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
     frame = Frame(arrays, np.arange(2, len(columns["y"]) + 2), {})
     return estimate(frame, read_spec(INFO, {"outcome": "y", **keys}))
-
-
-def test_boundaries_of_confseq() -> None:
-    rho = best_rho(100, 0.05)
-    assert rho == pytest.approx(12.60056, abs=1e-5)
-    assert float(normal_mixture_bound(100.0, 0.05, rho)) == pytest.approx(30.35209, abs=1e-5)
-    assert one_sided_normal_mixture_bound(100.0, 0.05, best_rho(100, 0.1)) == pytest.approx(27.66071, abs=1e-5)
 
 
 def test_an_event_as_confseq_prints() -> None:
