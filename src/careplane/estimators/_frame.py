@@ -84,6 +84,14 @@ class Frame:
         every[~missing] = codes
         return every, names
 
+    def coded(self, replaced: Mapping[str, Column], levels: Iterable[str]) -> "Frame":
+        """The same rows with some columns replaced, and others as text, so that each value gets an indicator."""
+        columns = dict(self.columns) | dict(replaced)
+        for name in levels:
+            codes, values = self.labels(name)
+            columns[name] = np.array([values[code] for code in codes], dtype=object)
+        return Frame(columns, self.line, self.left_out)
+
     def where(self, kept: NDArray[np.bool_], reason: str) -> "Frame":
         """The rows that are kept; the others are counted under a reason."""
         count = int((~kept).sum())

@@ -12,8 +12,11 @@ observed information, as lmerTest takes it).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy import optimize
+from scipy.special import chdtrc, fdtrc
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import Floats, Ints
@@ -21,6 +24,7 @@ from careplane.estimators import Floats, Ints
 MAX_BLOCK = 3_000
 MAX_STEPS = 200
 _TINY = 1e-10
+_MINIMUM: Any = optimize.minimize  # the library has no types
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,8 +178,8 @@ def _proper(blocks: Sequence[Block], theta: Floats) -> bool:
     return True
 
 
-def _deviance(blocks: Sequence[Block], within: Within, theta: Floats) -> float:
-    """Minus twice the restricted log-likelihood, up to a constant."""
+def _deviance(blocks: Sequence[Block], within: Within, theta: Floats, *, restricted: bool = True) -> float:
+    """Minus twice the restricted (or the full) log-likelihood, up to a constant."""
     total = 0.0
     p = blocks[0].x.shape[1]
     xx, xy, yy = np.zeros((p, p)), np.zeros(p), 0.0
@@ -189,7 +193,7 @@ def _deviance(blocks: Sequence[Block], within: Within, theta: Floats) -> float:
     sign, log_det = np.linalg.slogdet(xx)
     if sign <= 0:
         raise InputError("cannot be told apart from the other columns; leave one of them out", field="treatment")
-    total += float(log_det) + yy - float(xy @ np.linalg.solve(xx, xy))
+    total += (float(log_det) if restricted else 0.0) + yy - float(xy @ np.linalg.solve(xx, xy))
     return total + within.df * float(np.log(theta[0])) + within.squares / float(theta[0])
 
 
@@ -261,19 +265,76 @@ def satterthwaite(fit: Fit, contrast: Floats) -> Contrast:
     return Contrast(plain.value, plain.se, 2 * plain.se**4 / spread if spread > 0 else np.inf)
 
 
-def kenward_roger(fit: Fit, contrast: Floats) -> Contrast:
-    """The contrast with Kenward and Roger's adjusted standard error and degrees of freedom."""
+def _adjusted(fit: Fit) -> Floats:
+    """Kenward and Roger's covariance of the fixed effects."""
     phi, w = fit.phi, np.linalg.inv(fit.expected)
     inner = np.zeros_like(phi)
     for i in range(len(w)):
         for j in range(len(w)):
             inner += w[i, j] * (fit.q_parts[i, j] - fit.p_parts[i] @ phi @ fit.p_parts[j])
-    adjusted = phi + 2 * phi @ inner @ phi
+    return phi + 2 * phi @ inner @ phi
+
+
+def kenward_roger(fit: Fit, contrast: Floats) -> Contrast:
+    """The contrast with Kenward and Roger's adjusted standard error and degrees of freedom."""
+    phi, w, adjusted = fit.phi, np.linalg.inv(fit.expected), _adjusted(fit)
     variance = float(contrast @ phi @ contrast)
     ratios = np.array([float(contrast @ phi @ p @ phi @ contrast) / variance for p in fit.p_parts])
     a = float(ratios @ w @ ratios)
     value, se = float(contrast @ fit.beta), float(contrast @ adjusted @ contrast) ** 0.5
     return Contrast(value, se, _scaled_f(a) if a > 0 else np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A test that several contrasts are zero: F with its degrees of freedom, and its p-value."""
+
+    f: float
+    ndf: int
+    ddf: float
+    p: float
+
+
+def kenward_roger_f(fit: Fit, contrasts: Floats) -> Joint:
+    """Kenward and Roger's scaled F of the rows of ``contrasts``, (l, p) (1997, section 3)."""
+    phi, w, number = fit.phi, np.linalg.inv(fit.expected), len(contrasts)
+    theta = contrasts.T @ np.linalg.solve(contrasts @ phi @ contrasts.T, contrasts)
+    parts = [theta @ phi @ p @ phi for p in fit.p_parts]
+    traces = np.array([float(np.trace(part)) for part in parts])
+    a1 = float(traces @ w @ traces)
+    a2 = float(sum(w[i, j] * np.sum(a * b.T) for i, a in enumerate(parts) for j, b in enumerate(parts)))
+    value = contrasts @ fit.beta
+    wald = float(value @ np.linalg.solve(contrasts @ _adjusted(fit) @ contrasts.T, value)) / number
+    if a2 <= 0:
+        return Joint(wald, number, np.inf, float(chdtrc(number, wald * number)))
+    b = (a1 + 6 * a2) / (2 * number)
+    g = ((number + 1) * a1 - (number + 4) * a2) / ((number + 2) * a2)
+    scale = 3 * number + 2 * (1 - g)
+    c1, c2, c3 = g / scale, (number - g) / scale, (number + 2 - g) / scale
+    mean = 1 / (1 - a2 / number)
+    variance = 2 / number * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
+    ddf = 4 + (number + 2) / (number * variance / (2 * mean**2) - 1)
+    f = wald * ddf / (mean * (ddf - 2)) if ddf > 2 + 1e-9 else wald
+    return Joint(f, number, ddf, float(fdtrc(number, ddf, f)))
+
+
+def likelihood_ratio(blocks: Sequence[Block], within: Within, dropped: Sequence[int]) -> tuple[float, float]:
+    """Chi-square and p-value of leaving out columns of the design, both models fitted by full maximum likelihood."""
+    kept = [i for i in range(blocks[0].x.shape[1]) if i not in dropped]
+    fewer = [Block(b.y, b.x[:, kept], b.count, b.parts) for b in blocks]
+    chi2 = max(0.0, _least_deviance(fewer, within) - _least_deviance(blocks, within))
+    return chi2, float(chdtrc(len(dropped), chi2))
+
+
+def _least_deviance(blocks: Sequence[Block], within: Within) -> float:
+    start = reml(blocks, within).theta
+    start = np.log(np.maximum(start, 1e-4 * float(start.max())))
+
+    def loss(logs: Floats) -> float:
+        return _deviance(blocks, within, np.exp(np.clip(logs, -60, 60)), restricted=False)
+
+    found = _MINIMUM(loss, start, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-8, "maxiter": 2_000})
+    return float(found.fun)
 
 
 def _scaled_f(a: float) -> float:

@@ -76,7 +76,10 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         df=first.df,
         p=ends.p,
         clusters=groups,
-        details={"se": {one.kind: _told(one, spec["alpha"]) for one in found}},
+        details={
+            "f": (first.value / first.se) ** 2 if first.se > 0 else None,
+            "se": {one.kind: _told(one, spec["alpha"]) for one in found},
+        },
         warnings=_warnings(first, groups),
         assumptions=(Assumption(name="the model is linear in what is named", held=None, text="No terms are added."),),
         left_out=dict(used.left_out),

@@ -61,11 +61,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
             [f"{groups} clusters are too few for a model-based interval."],
             f"Use exact_permutation, or at least {FEW} clusters.",
         )
-    columns = dict(used.columns) | {spec["treatment"]: arm}
-    for name in spec["fixed_effects"]:
-        codes, values = used.labels(name)
-        columns[name] = np.array([values[code] for code in codes], dtype=object)
-    wide = Frame(columns, used.line, used.left_out)
+    wide = used.coded({spec["treatment"]: arm}, spec["fixed_effects"])
     built = design(wide, [spec["treatment"], *spec["covariates"], *spec["fixed_effects"]])
     check_rank(built, [spec["treatment"]])
     found = fit(y, built.x, cluster, LINKS[spec["family"]], correlated=spec["correlation"] == "exchangeable")

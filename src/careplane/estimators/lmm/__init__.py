@@ -8,13 +8,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from careplane.errors import Refused
+from careplane.errors import InputError, Refused
 from careplane.estimators import Floats
 from careplane.estimators._clusters import example_table
 from careplane.estimators._frame import Frame, varies
 from careplane.estimators._intervals import interval
 from careplane.estimators._linear import check_rank, design, finite
-from careplane.estimators._mixed import INFERENCES, NAMED, Block, Fit, cells, reml, told
+from careplane.estimators._mixed import (
+    INFERENCES,
+    NAMED,
+    Block,
+    Fit,
+    Within,
+    cells,
+    kenward_roger_f,
+    likelihood_ratio,
+    reml,
+    told,
+)
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
 
 FEWEST = 3
@@ -29,6 +40,7 @@ INFO = Info(
         Key("nested", "column", "a level within the cluster that has one too"),
         Key("covariates", "columns", "numbers as they are, texts as indicators", default=()),
         Key("random_slopes", "columns", "numbers whose effect differs between clusters", default=()),
+        Key("joint", "columns", "columns whose coefficients are tested together as zero", default=()),
         Key("se", "choices", "inference; the first is the estimate's", default=("KR",), choices=tuple(INFERENCES)),
         ALPHA,
     ),
@@ -56,7 +68,8 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     check_rank(built, [spec["treatment"]])
     slopes = [finite(used, name) for name in spec["random_slopes"]]
     nested = used.labels(spec["nested"])[0].astype(np.float64) if "nested" in spec else None
-    fit = _fit(y, built.x, cluster, slopes, nested)
+    blocks, within = _blocks(y, built.x, cluster, slopes, nested)
+    fit = reml(blocks, within)
     contrast = np.eye(built.x.shape[1])[1]
     found = {name: INFERENCES[name](fit, contrast) for name in spec["se"]}
     first = found[spec["se"][0]]
@@ -75,6 +88,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
             "se": {name: told(one) for name, one in found.items()},
             "variance": dict(zip(_parts(spec), map(float, fit.theta), strict=True)),
             "fixed": dict(zip(built.names, map(float, fit.beta), strict=True)),
+            **_joint(fit, blocks, within, built.names, spec),
         },
         warnings=_warnings(fit, len(names)),
         assumptions=(Assumption(name="random effects are normal", held=None, text="And the same in both arms."),),
@@ -88,7 +102,29 @@ def _treatment(used: Frame, name: str) -> Floats:
     return arm
 
 
-def _fit(y: Floats, x: Floats, cluster: np.ndarray, slopes: Sequence[Floats], nested: Floats | None) -> Fit:
+def _joint(
+    fit: Fit, blocks: Sequence[Block], within: Within, names: Sequence[str], spec: Spec
+) -> dict[str, dict[str, float | None]]:
+    """The tests of several coefficients: Kenward-Roger's F, and the likelihood ratio where variances are plain."""
+    places: list[int] = []
+    for name in spec["joint"]:
+        own = [i for i, one in enumerate(names) if one == name or one.startswith(f"{name}=")]
+        if not own:
+            raise InputError(f"{name} is neither the treatment nor a covariate", field="joint")
+        places += own
+    if not places:
+        return {}
+    tested = kenward_roger_f(fit, np.eye(len(names))[places])
+    told: dict[str, float | None] = {"f": tested.f, "ndf": tested.ndf, "ddf": tested.ddf, "p": tested.p}
+    if not spec["random_slopes"]:
+        chi2, p = likelihood_ratio(blocks, within, places)
+        told |= {"lr_chi2": chi2, "lr_p": p}
+    return {"joint": told}
+
+
+def _blocks(
+    y: Floats, x: Floats, cluster: np.ndarray, slopes: Sequence[Floats], nested: Floats | None
+) -> tuple[list[Block], Within]:
     more = [*slopes, *([nested] if nested is not None else [])]
     table = np.column_stack(more) if more else np.zeros((len(y), 0))
     places, mean, rows_x, count, kept, within = cells(y, x, cluster, table)
@@ -102,7 +138,7 @@ def _fit(y: Floats, x: Floats, cluster: np.ndarray, slopes: Sequence[Floats], ne
         if nested is not None:
             parts.append((own[:, -1][:, None] == own[:, -1]).astype(np.float64))
         blocks.append(Block(mean[rows], rows_x[rows], count[rows], tuple(parts)))
-    return reml(blocks, within)
+    return blocks, within
 
 
 def _parts(spec: Spec) -> list[str]:

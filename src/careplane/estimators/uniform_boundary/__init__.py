@@ -64,7 +64,9 @@ def estimate(_frame: Frame | None, spec: Spec) -> Result:
         method=f"uniform boundary, {_SAID[spec['boundary']]}",
         n=0,
         estimate=height,
-        details={"boundary": height, "v": spec["v"], "per_row": height / spec["v"]},
+        details={"v": spec["v"], "rho": _rho(spec, 1 if "one_sided" in spec["boundary"] else 2)}
+        if "mixture" in spec["boundary"]
+        else {"v": spec["v"]},
     )
 
 
