@@ -585,7 +585,7 @@ def test_the_published_figures(tmp_path: Path, check: Check) -> None:
     wanted = list(check.wanted(figures(check.id)))
     assert wanted
     for path, value, tolerance in wanted:
-        assert at(found, path) == pytest.approx(value, **tolerance), path
+        assert at(found, path) == pytest.approx(value, rel=tolerance.get("rel"), abs=tolerance.get("abs")), path
 
 
 @needs_data

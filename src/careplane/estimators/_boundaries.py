@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from scipy import optimize
 from scipy.special import betainc, betaln, gammainc, gammaincc, gammaln, log_ndtr
-from scipy.special import zeta as riemann
+from scipy.special import zeta
 
 from careplane.errors import InputError
 from careplane.estimators import Floats
 
 ROOT: Any = optimize.brentq  # the library has no types
 _LEAST: Any = optimize.minimize_scalar
+_RIEMANN: Any = zeta
 
 
 def best_rho(variance: float, alpha: float) -> float:
@@ -95,7 +96,7 @@ def stitching_bound(v: float, alpha: float, v_min: float, c: float, s: float, et
     """Polynomial stitching: a bound in closed form that grows as the law of the iterated logarithm (Theorem 1); it
     holds from ``v_min`` on."""
     time = max(v, v_min)
-    level = s * log(log(eta * time / v_min)) + log(float(riemann(s)) / log(eta) ** s) + log(1 / alpha)
+    level = s * log(log(eta * time / v_min)) + log(float(_RIEMANN(s)) / log(eta) ** s) + log(1 / alpha)
     return _stitched(time, level, c, eta)
 
 
@@ -114,7 +115,7 @@ def double_stitching_bound(
     if share < 0.5:
         spread = min(0.5, 1 / (1 + exp(-(odds + 2 * delta * sqrt(best_at * eta / time)))))
     variance = spread * (1 - spread)
-    at, z = sqrt(time / best_at) * abs(odds) / (2 * delta) + 1, float(riemann(s))
+    at, z = sqrt(time / best_at) * abs(odds) / (2 * delta) + 1, float(_RIEMANN(s))
     level = s * log(log(eta * time / best_at)) + s * log(at) + log(2 * z * (2 * z + 1) / (alpha * log(eta) ** s))
     return delta * sqrt(eta * time * variance / best_at) + _stitched(variance * time, level, (1 - 2 * share) / 3, eta)
 

@@ -51,7 +51,7 @@ class Data:
 
     def by(self, values: Floats) -> Floats:
         """Sums by cluster."""
-        return np.bincount(self.cluster, weights=values, minlength=self.groups)
+        return np.asarray(np.bincount(self.cluster, weights=values, minlength=self.groups), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
