@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 from scipy import optimize
-from scipy.special import betainc, betaln, gammainc, gammaincc, gammaln, log_ndtr
-from scipy.special import zeta
+from scipy.special import betainc, betaln, gammainc, gammaincc, gammaln, log_ndtr, zeta
 
 from careplane.errors import InputError
 from careplane.estimators import Floats
