@@ -35,6 +35,7 @@ from careplane.alignment.register import (
     find_items,
     import_goals,
     import_items,
+    items_of,
     load_item,
     register_app,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "import_goals",
     "import_items",
     "import_moves",
+    "items_of",
     "load_decision",
     "load_item",
     "look_alikes",

@@ -1,6 +1,6 @@
 """The register: one row for each use of GenAI, whether it runs on the platform or was bought elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, time
 from difflib import get_close_matches
 from typing import Any
@@ -85,6 +85,12 @@ def find_item(store: Store, item: str) -> RegisterItem | None:
     """A row by id, or ``None``."""
     with store.read() as connection:
         return fetch(connection, register, RegisterItem, register.c.id == item)
+
+
+def items_of(store: Store, ids: Collection[str]) -> dict[str, RegisterItem]:
+    """Those of these that are on the register, by id."""
+    with store.read() as connection:
+        return {item.id: item for item in find(connection, register, RegisterItem, register.c.id.in_(list(ids)))}
 
 
 def load_item(store: Store, item: str) -> RegisterItem:

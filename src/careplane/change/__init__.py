@@ -13,13 +13,14 @@ from careplane.change.requests import (
     vote,
 )
 from careplane.change.surveys import RoleScores, Score, ThreeQuestions, three_questions
-from careplane.change.training import lesson, take_quiz, trained, trained_share
+from careplane.change.training import Passed, lesson, lessons_passed, take_quiz, trained, trained_by, trained_share
 
 __all__ = [
     "CardUse",
     "ClosedLoop",
     "Involvement",
     "Panel",
+    "Passed",
     "ReasonCount",
     "RoleScores",
     "Score",
@@ -34,12 +35,14 @@ __all__ = [
     "import_requests",
     "involvement",
     "lesson",
+    "lessons_passed",
     "open_requests",
     "panel",
     "post_request",
     "take_quiz",
     "three_questions",
     "trained",
+    "trained_by",
     "trained_share",
     "vote",
 ]

@@ -1,6 +1,6 @@
 """The training gate: nobody reviews an app's drafts before its lesson; it lapses with time and with a major version."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from careplane.codecs.lesson import Lesson, parse_lesson
@@ -13,6 +13,9 @@ from careplane.store import Store, find, save, stamp
 from careplane.store.tables import training
 
 RULE = "trained"
+
+Passed = Mapping[tuple[str, str], Sequence[TrainingRecord]]
+"""Lessons that were passed, the newest first, by app and person."""
 
 
 def lesson(app: App) -> Lesson:
@@ -65,11 +68,16 @@ def trained(store: Store, app: App, person: str | None, at: datetime) -> Reason:
 
     An event that names nobody (a scheduled brief for a ward) passes here: whoever opens the draft is asked then.
     """
+    return trained_by({} if person is None else lessons_passed(store, {app.id}, {person}), app, person, at)
+
+
+def trained_by(passed_before: Passed, app: App, person: str | None, at: datetime) -> Reason:
+    """As :func:`trained`, by what was read before."""
     if person is None:
         return _reason(app, True, "Nobody is named to receive this draft; whoever reviews it must be trained.")
     if app.lesson is None:
         return _reason(app, False, f"{app.spec.title} has no lesson, so nobody can be trained for it.")
-    passed = _last_passed(store, app.id, person, at)
+    passed = next((one for one in passed_before.get((app.id, person), ()) if one.at <= at), None)
     if passed is None:
         return _reason(app, False, f"You have not passed the lesson of {app.spec.title}.")
     lapses = passed.at + timedelta(days=app.spec.training.expires_days)
@@ -88,21 +96,18 @@ def trained_share(store: Store, app: App, people: Sequence[str], at: datetime) -
     return sum(trained(store, app, person, at).allowed for person in people) / len(people)
 
 
-def _last_passed(store: Store, app: str, person: str, at: datetime) -> TrainingRecord | None:
+def lessons_passed(store: Store, apps: Collection[str], people: Collection[str]) -> Passed:
+    """The lessons of these apps that these people passed."""
+    if not people:
+        return {}
     c = training.c
+    here = (c.app.in_(list(apps)), c.person.in_(list(people)), c.passed.is_(True))
     with store.read() as connection:
-        found = find(
-            connection,
-            training,
-            TrainingRecord,
-            c.app == app,
-            c.person == person,
-            c.passed.is_(True),
-            c.at <= stamp(at),
-            order_by=(c.at.desc(),),
-            limit=1,
-        )
-    return found[0] if found else None
+        found = find(connection, training, TrainingRecord, *here, order_by=(c.at.desc(),))
+    passed: dict[tuple[str, str], list[TrainingRecord]] = {}
+    for one in found:
+        passed.setdefault((one.app, one.person), []).append(one)
+    return passed
 
 
 def _reason(app: App, allowed: bool, text: str) -> Reason:

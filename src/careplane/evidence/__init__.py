@@ -3,7 +3,16 @@
 from careplane.evidence.analysis import analyse
 from careplane.evidence.arms import arm_of, assign, find_assignments
 from careplane.evidence.baseline import baseline_power
-from careplane.evidence.plans import amend_plan, draft_plan, find_plans, load_plan, lock_plan, plan_hash, save_draft
+from careplane.evidence.plans import (
+    amend_plan,
+    apps_with_plans,
+    draft_plan,
+    find_plans,
+    load_plan,
+    lock_plan,
+    plan_hash,
+    save_draft,
+)
 from careplane.evidence.power import detectable_difference
 from careplane.evidence.replay import Replay, replay
 from careplane.evidence.results import find_results, latest_result, load_result
@@ -12,6 +21,7 @@ __all__ = [
     "Replay",
     "amend_plan",
     "analyse",
+    "apps_with_plans",
     "arm_of",
     "assign",
     "baseline_power",

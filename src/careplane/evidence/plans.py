@@ -1,11 +1,12 @@
 """Plans: drafted from the app, locked by a hash before data are seen, amended only as a new version."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 
 from careplane.errors import Conflict, InputError, NotFound
 from careplane.evidence.power import PowerInputs, power_sentence
@@ -188,6 +189,13 @@ def find_plans(store: Store, app: str | None = None) -> list[Plan]:
     with store.read() as connection:
         rows = find(connection, plans, Plan, *where, order_by=(plans.c.id, plans.c.version))
     return list({plan.id: plan for plan in rows}.values())
+
+
+def apps_with_plans(store: Store, apps: Collection[str]) -> frozenset[str]:
+    """Which of these apps have a plan, locked or not."""
+    with store.read() as connection:
+        found = connection.execute(select(plans.c.app).where(plans.c.app.in_(list(apps))).distinct()).scalars()
+        return frozenset(map(str, found))
 
 
 def verify_lock(store: Store, plan: Plan) -> None:

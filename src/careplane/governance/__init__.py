@@ -23,7 +23,7 @@ from careplane.governance.permits import (
     registered,
     stage_allows,
 )
-from careplane.governance.switches import Scope, Switch, release, stop, stopped, switches
+from careplane.governance.switches import Scope, Switch, release, stop, stopped, stopped_by, switches
 from careplane.governance.tiers import OVERRIDES, Tier, tier
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "stage_allows",
     "stop",
     "stopped",
+    "stopped_by",
     "switches",
     "tier",
 ]

@@ -4,6 +4,7 @@ The target of scope ``version`` is ``app@version``. A stop takes effect before i
 is recorded before it takes effect: if either half fails, what remains is the stop.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -77,6 +78,13 @@ def stopped(store: Store, app: str, site: str | None, version: str) -> str | Non
     with store.read() as connection:
         row = connection.execute(select(kill_switches).where(or_(*where)).order_by(kill_switches.c.at)).first()
     return None if row is None else f"{row.reason} ({row.scope} {row.target}, by {row.by})"
+
+
+def stopped_by(held: Iterable[Switch], app: str, site: str | None, version: str) -> str | None:
+    """As :func:`stopped`, by stops that were read before, oldest first."""
+    targets = {("app", app), ("version", f"{app}@{version}"), ("site", site)}
+    first = next((one for one in held if (one.scope, one.target) in targets), None)
+    return None if first is None else f"{first.reason} ({first.scope} {first.target}, by {first.by})"
 
 
 def switches(store: Store) -> list[Switch]:

@@ -58,6 +58,7 @@ class CdsDoor:
         self._calls = CdsCalls(platform, durable, lambda base: open_item({"fhir_base_url": base}), self._writes)
         self._wall_clock = wall_clock
         self._strangers = Strangers()
+        self._known: tuple[dict[str, str], tuple[HookService, ...]] = ({}, ())
         self._base = platform.settings.text("public_url").rstrip("/")
 
     def routes(self) -> list[Route]:
@@ -120,7 +121,15 @@ class CdsDoor:
         await self._platform.ledger.append_async("cds.refused", at=self._platform.clock(), facts=facts)
 
     def _services(self) -> tuple[HookService, ...]:
-        return hook_services(self._platform.apps, stages_of(self._platform.store))
+        return self._services_at(stages_of(self._platform.store))
+
+    def _services_at(self, stages: dict[str, str]) -> tuple[HookService, ...]:
+        """The services while apps are at these stages; made anew when a stage changes."""
+        known, services = self._known
+        if known != stages:
+            services = hook_services(self._platform.apps, stages)
+            self._known = stages, services
+        return services
 
     async def _discover(self, _request: Request, _trust: CdsTrust) -> JSON:
         services = await asyncio.to_thread(self._services)
@@ -128,7 +137,7 @@ class CdsDoor:
 
     async def _call(self, request: Request, trust: CdsTrust) -> JSON:
         stages = await asyncio.to_thread(stages_of, self._platform.store)
-        named = _named(hook_services(self._platform.apps, stages), request.path_params["service"])
+        named = _named(self._services_at(stages), request.path_params["service"])
         body = await _body(request, MAX_CALL_BYTES)
         hooks = tuple(service.said.hook for service in named)
         big = len(body) > _BIG

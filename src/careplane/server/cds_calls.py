@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from careplane.records.hooks import CdsTrust, IssuedCard
 from careplane.records.people import Person
 from careplane.records.run import Event, Occurrence, Run
 from careplane.server.cds_services import HookService
+from careplane.server.permitting import permit_runs
 from careplane.server.platform import Platform
 from careplane.server.pressure import LoopLag
 from careplane.store import fetch
@@ -30,7 +31,7 @@ from careplane.workflow.card_feedback import remember_cards
 from careplane.workflow.downtime import active_fallback
 from careplane.workflow.durable import Durable
 from careplane.workflow.hook_cards import Links, by_urgency, draft_card, fallback_card, waiting_card
-from careplane.workflow.records import run_id
+from careplane.workflow.records import known_runs, run_id
 from careplane.workflow.run import run_event
 from careplane.workflow.side_by_side import Finished, side_by_side
 from careplane.workflow.triggers import events_of
@@ -51,6 +52,7 @@ LACKING = (
 log = logging.getLogger("careplane.server")
 
 OpenConnector = Callable[[str], HookConnector]
+_RunEvent = Callable[[Event], Awaitable[Run]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,12 @@ class CdsCalls:
         taken = self._taken(events)
         self._running += len(taken)
         try:
-            finished = await side_by_side(
-                {app: self._run(event, data) for app, event in taken.items()},
-                max(0.0, self._budget - (time.monotonic() - call.began)),
-            )
+            known, run = await asyncio.to_thread(self._ready, taken, data)
+            fresh = {app: run(event) for app, event in taken.items() if app not in known}
+            finished = await side_by_side(fresh, max(0.0, self._budget - (time.monotonic() - call.began)))
         finally:
             self._running -= len(taken)
+        finished.done.update(known)
         self._learn(finished)
         left_out = set(events) - set(taken)
         self._follow(call, events, finished, data)
@@ -182,9 +184,22 @@ class CdsCalls:
         elif finished.done and not finished.late:
             self._room = min(MOST_ROOM, self._room + 0.25)
 
-    async def _run(self, event: Event, data: FhirReader) -> Run:
-        runtime = replace(self._platform.runtime, reads=data, writes=self._writes)
-        return await run_event(runtime, event, waits=True)
+    def _ready(self, taken: Mapping[str, Event], data: FhirReader) -> tuple[dict[str, Run], _RunEvent]:
+        """The runs that there are already, by app, and how to run the others: all that must be read of them is read at
+        once. A reply of the model is not kept as for a durable run: one that a crash takes is asked for again.
+        """
+        store, runtime = self._platform.store, self._platform.runtime
+        known = {run.app: run for run in known_runs(store, (run_id(app, event.id) for app, event in taken.items()))}
+        asked = [(runtime.apps(app), event) for app, event in taken.items() if app not in known]
+        permits = permit_runs(store, runtime.region, asked)
+        ready = replace(
+            runtime,
+            reads=data,
+            writes=self._writes,
+            complete=self._platform.gateway.complete,
+            permit=lambda app, event: permits[app.id, event.id],
+        )
+        return known, partial(run_event, ready, waits=True, fresh=True)
 
     def _follow(self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], data: FhirReader) -> None:
         """Let what is late go on, and close the data of the call when all is done."""
@@ -228,7 +243,7 @@ class CdsCalls:
         refused = bool(lacking) and not finished.done and not finished.late
         cards = [_issued(call, events[app], card) for app, card in shown.items() if card.uuid is not None]
         if cards and not refused:
-            await asyncio.to_thread(self._writes.run, partial(remember_cards, shown=cards))
+            await self._writes.run_async(partial(remember_cards, shown=cards))
         await self._record(call, finished, left_out, len(told))
         if refused:
             what = sorted({kind for error in lacking for kind in error.what})

@@ -54,6 +54,6 @@ class CdsClients:
         if trust.tenant and claims.all.get("tenant") != trust.tenant:
             raise TokenError("The token is of another tenant than was agreed.", "untrusted")
         use = partial(use_token, issuer=trust.issuer, jti=str(claims.jti), expires=claims.expires, now=now.timestamp())
-        if not await asyncio.to_thread(self._writes.run, use):
+        if not await self._writes.run_async(use):
             raise TokenError("This token was used before; sign a new one for each call.", "replayed")
         return trust

@@ -1,7 +1,8 @@
 """The composition root: the only place that wires packages together.
 
 Lower rooms never look upwards; what they need from above reaches them as a callable made here: the training gate lives
-in ``change`` and reaches ``governance`` as one of its checks; the arm lives in ``evidence`` and reaches ``workflow``.
+in ``change`` and reaches ``governance`` as one of its checks; the arm lives in ``evidence`` and reaches ``workflow``
+(:mod:`careplane.server.permitting`).
 """
 
 from collections.abc import Callable, Mapping
@@ -11,24 +12,23 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from careplane import alignment, change, evidence, governance, workflow
+from careplane import alignment, change, governance, workflow
 from careplane._shelf import items, load
 from careplane.connectors import FhirConnector
 from careplane.errors import SettingsError
 from careplane.estimators._item import Item, item
 from careplane.gateway import DataPlane, Gateway, Standing
 from careplane.gateway.replies import repeatable
-from careplane.governance import PermitRequest
 from careplane.ledger import Ledger, open_ledger
 from careplane.measures import Measure
 from careplane.records.app import App
-from careplane.records.run import Event, Permit, Reason
 from careplane.server.ehr import open_fhir
 from careplane.server.entitling import entitle, find_app, read_apps, region_of
 from careplane.server.hl7v2_context import layered, messages_of
 from careplane.server.messaging import Post, open_post, patient_text
 from careplane.server.models import gateway_file, model_region, open_models
 from careplane.server.parts import OpenParts, open_parts
+from careplane.server.permitting import permit_run
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
@@ -125,7 +125,6 @@ def open_platform(
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     messages = messages_of(settings)
     connector = layered(fhir or open_fhir(settings, apps.values()), messages)
-    gates = (partial(_training_gate, store),)
     post = open_post(settings, store, ledger, connector)
     runtime = workflow.Runtime(
         apps=partial(find_app, apps),
@@ -133,7 +132,7 @@ def open_platform(
         ledger=ledger,
         fhir=connector,
         complete=repeatable(gateway.complete, opened.replies, ledger, clock),
-        permit=partial(permit_run, store, gates, model_region(settings)),
+        permit=partial(permit_run, store, model_region(settings)),
         may_sign=partial(change.trained, store),
         checks=run_checks,
         clock=clock,
@@ -169,25 +168,3 @@ def register_ideas(store: Store, ledger: Ledger, apps: Mapping[str, App], at: da
         if name not in known:
             tier = governance.tier(app.spec.tier).tier
             alignment.register_app(store, ledger, app, tier, "idea", at, "from its folder")
-
-
-def permit_run(
-    store: Store, gates: tuple[governance.Check, ...], region: str, app: App, event: Event
-) -> tuple[Permit, str | None, str | None]:
-    """Whether the app may run for this event, with the plan and arm that the unit is in."""
-    assigned = evidence.arm_of(store, app.id, event.unit, event.at)
-    plan, arm = assigned if assigned is not None else (None, None)
-    request = PermitRequest(
-        app=app,
-        event=event,
-        item=alignment.find_item(store, app.id),
-        stopped=governance.stopped(store, app.id, event.site, app.spec.version),
-        plan=plan,
-        arm=arm,
-        region=region,
-    )
-    return governance.permit(request, (*governance.CHECKS, *gates)), plan, arm
-
-
-def _training_gate(store: Store, request: PermitRequest) -> Reason:
-    return change.trained(store, request.app, request.event.user, request.event.at)

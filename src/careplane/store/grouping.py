@@ -1,5 +1,6 @@
 """Group commit: what several callers write at a time is one transaction, so that they share one wait for the disk."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
@@ -32,14 +33,26 @@ class GroupedWrites:
         Raises:
             StoreError: the database did not answer; nothing was written.
         """
-        future: Future[T] = Future()
-        self._waiting.put((write, future))
-        self._writer.submit(self._commit)
-        return future.result()
+        return self._submit(write).result()
+
+    async def run_async(self, write: Callable[[Connection], T]) -> T:
+        """Write, and wait until it is durable without holding a thread; as :meth:`run`. It is written also when who
+        waits is cancelled.
+
+        Raises:
+            StoreError: the database did not answer; nothing was written.
+        """
+        return await asyncio.shield(asyncio.wrap_future(self._submit(write)))
 
     def close(self) -> None:
         """Write what waits, and end."""
         self._writer.shutdown(wait=True)
+
+    def _submit(self, write: Callable[[Connection], T]) -> Future[T]:
+        future: Future[T] = Future()
+        self._waiting.put((write, future))
+        self._writer.submit(self._commit)
+        return future
 
     def _commit(self) -> None:
         """Commit all that waits; whoever comes later, while this waits for the disk, is in the next transaction."""

@@ -25,7 +25,7 @@ VERSION = "2"
 
 CONCURRENCY = 16
 """Runs at a time in one process."""
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 POOL = CONCURRENCY + 8
 """Connections to the engine's database: more than runs at a time, or they wait for each other."""
 

@@ -78,7 +78,7 @@ class Outages:
 
     def answered(self, dependency: Dependency) -> None:
         """A call succeeded; an outage of the dependency is over."""
-        if dependency not in self._looked()[1]:
+        if not self.doubted(dependency):
             return
         at = self.clock()
         with self._store.write() as connection:
@@ -94,6 +94,10 @@ class Outages:
                 at=at,
                 facts={"dependency": dependency, "outage": outage.id, "minutes": minutes, "told": len(outage.told)},
             )
+
+    def doubted(self, dependency: Dependency) -> bool:
+        """Whether calls to a dependency failed since one was answered: an answer is then worth noting."""
+        return dependency in self._looked()[1]
 
     def to_probe(self, after: timedelta) -> tuple[Dependency, ...]:
         """The dependencies that are away, by no drill, and whose last failure is so long ago."""
@@ -180,7 +184,7 @@ async def reaching(seen: Outages | None, dependency: Dependency, app: str) -> As
             await asyncio.to_thread(seen.failed, dependency)
         late = "did not answer in time" if isinstance(error, UpstreamTimeout) else "is away"
         raise UpstreamAway(f"The {_NAMES[dependency]} {late}.", dependency) from error
-    if seen is not None:
+    if seen is not None and seen.doubted(dependency):
         await asyncio.to_thread(seen.answered, dependency)
 
 

@@ -1,7 +1,8 @@
 """Runs in the store: one row per app and event."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -41,6 +42,12 @@ def find_run(store: Store, ident: str) -> Run | None:
         return fetch(connection, runs, Run, runs.c.id == ident)
 
 
+def known_runs(store: Store, idents: Iterable[str]) -> list[Run]:
+    """Those of these runs that there are."""
+    with store.read() as connection:
+        return find(connection, runs, Run, runs.c.id.in_(list(idents)))
+
+
 def find_runs(
     store: Store,
     app: str | Sequence[str] | None = None,
@@ -77,15 +84,19 @@ def unwritten_runs(store: Store) -> list[Run]:
         return find(connection, runs, Run, runs.c.status.in_(SIGNED), runs.c.body.contains('"written":[],'))
 
 
-def save_new_run(store: Store, run: Run, writes: GroupedWrites | None = None) -> Run:
-    """Insert a run, or give back the one that was first. With ``writes`` it shares a transaction with others."""
-    insert = partial(_insert, run=run)
-    if writes is not None:
-        new = writes.run(insert)
-    else:
-        with store.write() as connection:
-            new = insert(connection)
+def save_new_run(store: Store, run: Run) -> Run:
+    """Insert a run, or give back the one that was first."""
+    with store.write() as connection:
+        new = _insert(connection, run)
     return run if new else load_run(store, run.id)
+
+
+async def keep_new_run(store: Store, run: Run, writes: GroupedWrites | None) -> Run:
+    """As :func:`save_new_run`, from an event loop; with ``writes`` it shares a transaction with others."""
+    if writes is None:
+        return await asyncio.to_thread(save_new_run, store, run)
+    new = await writes.run_async(partial(_insert, run=run))
+    return run if new else await asyncio.to_thread(load_run, store, run.id)
 
 
 def _insert(connection: Connection, run: Run) -> bool:

@@ -2,12 +2,13 @@
 
 A run is stored once per app and event, refused and failed ones included, so exposure is known whether or not the app
 spoke. Errors are stored as plain sentences of ours, never with text of an outside system, which may name a patient.
-Waiting for the disk happens in threads, so that runs at the same time share it.
+What waits for the disk holds no thread, so that runs at the same time share it.
 """
 
 import asyncio
 import dataclasses
 from collections import Counter
+from collections.abc import Awaitable
 
 from msgspec.structs import replace
 
@@ -27,6 +28,7 @@ from careplane.errors import (
 )
 from careplane.governance import PermitRequest, data_policy, not_stopped, stopped
 from careplane.governance import permit as ask
+from careplane.ledger import LedgerRecord
 from careplane.records.app import App
 from careplane.records.run import Draft, Event, Permit, Run, Source
 from careplane.shield.checks import Checked, sentences
@@ -34,8 +36,10 @@ from careplane.workflow.context import Context, read_context
 from careplane.workflow.flights import alone
 from careplane.workflow.outages import reaching
 from careplane.workflow.prompt import model_request
-from careplane.workflow.records import find_run, run_id, save_new_run
+from careplane.workflow.records import find_run, keep_new_run, run_id
 from careplane.workflow.runtime import Runtime
+
+OnRecord = Awaitable[LedgerRecord]
 
 SAVE_TRIES = 60
 SAVE_AGAIN_SECONDS = 1.0
@@ -53,12 +57,13 @@ _PLAIN: tuple[tuple[type[CareplaneError], str], ...] = (
 )
 
 
-async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said: str = "") -> Run:
+async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said: str = "", fresh: bool = False) -> Run:
     """Run an app for an event; the same event again gives the run of the first time.
 
     ``said`` is the untrusted message that came with the event itself, as in a chat, instead of from the chart. With
     ``waits`` a run whose EHR or model is away is not stored as failed, so that it can be run later. While the same
-    event is run in this process already, this waits and gives that run.
+    event is run in this process already, this waits and gives that run. ``fresh``: the caller looked, and there was
+    none.
 
     Raises:
         UpstreamAway: only with ``waits``: nothing is stored, so the event can be run again.
@@ -70,8 +75,8 @@ async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said
     """
     app = runtime.apps(event.app)
     ident = run_id(app.id, event.id)
-    async with alone(runtime.store, ident):
-        known = find_run(runtime.store, ident)
+    async with alone(runtime.store, ident) as waited:
+        known = find_run(runtime.store, ident) if waited or not fresh else None
         return known if known is not None else await _first_run(runtime, app, event, waits=waits, said=said)
 
 
@@ -79,9 +84,12 @@ async def _first_run(runtime: Runtime, app: App, event: Event, *, waits: bool, s
     ident = run_id(app.id, event.id)
     permit, plan, arm = runtime.permit(app, event)
     run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
-    await asyncio.to_thread(_record_permit, runtime, run)
-    if permit.allowed:
-        run = await _drafted(runtime, app, run, waits=waits, said=said)
+    on_record = _record_permit(runtime, run)
+    try:
+        if permit.allowed:
+            run = await _drafted(runtime, app, run, on_record, waits=waits, said=said)
+    finally:
+        await on_record
     return await _saved(runtime, run)
 
 
@@ -89,10 +97,10 @@ async def _saved(runtime: Runtime, run: Run) -> Run:
     """Store a run. A database that is away for a moment costs patience, not the reply of the model."""
     for _ in range(SAVE_TRIES - 1):
         try:
-            return await asyncio.to_thread(save_new_run, runtime.store, run, runtime.writes)
+            return await keep_new_run(runtime.store, run, runtime.writes)
         except StoreError:
             await asyncio.sleep(SAVE_AGAIN_SECONDS)
-    return await asyncio.to_thread(save_new_run, runtime.store, run, runtime.writes)
+    return await keep_new_run(runtime.store, run, runtime.writes)
 
 
 async def preview(runtime: Runtime, app: App, event: Event) -> Run:
@@ -127,9 +135,9 @@ def _new_run(runtime: Runtime, app: App, event: Event, ident: str, permit: Permi
     )
 
 
-def _record_permit(runtime: Runtime, run: Run) -> None:
+def _record_permit(runtime: Runtime, run: Run) -> OnRecord:
     event, ledger = run.event, runtime.ledger
-    runtime.ledger.append(
+    return ledger.append_async(
         "run.permitted" if run.permit.allowed else "run.refused",
         at=run.created_at,
         run=run.id,
@@ -148,10 +156,12 @@ def _record_permit(runtime: Runtime, run: Run) -> None:
     )
 
 
-async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False, said: str = "") -> Run:
+async def _drafted(
+    runtime: Runtime, app: App, run: Run, on_record: OnRecord, *, waits: bool = False, said: str = ""
+) -> Run:
     """The run with its draft, or failed with a sentence that says why."""
     try:
-        return await _draft(runtime, app, run, said)
+        return await _draft(runtime, app, run, said, on_record)
     except (LedgerError, StoreError, Superseded):
         raise
     except CareplaneError as error:
@@ -159,7 +169,7 @@ async def _drafted(runtime: Runtime, app: App, run: Run, *, waits: bool = False,
             raise
         sentence = next((text for kind, text in _PLAIN if isinstance(error, kind)), "The run failed.")
         sentence = sentence.format(away=error, fallback=app.spec.fallback)
-        runtime.ledger.append(
+        await runtime.ledger.append_async(
             "run.failed", at=runtime.clock(), run=run.id, app=run.app, facts={"error": type(error).__name__}
         )
         return replace(run, status="failed", error=sentence)
@@ -174,9 +184,12 @@ async def redraft(runtime: Runtime, app: App, run: Run) -> Run:
     return await _draft(runtime, app, run)
 
 
-async def _draft(runtime: Runtime, app: App, run: Run, said: str = "") -> Run:
+async def _draft(runtime: Runtime, app: App, run: Run, said: str = "", on_record: OnRecord | None = None) -> Run:
+    """``on_record`` is awaited before anything leaves to a model: a crash leaves no call without a permit on record."""
     context = await _context(runtime, app, run.event)
     context = dataclasses.replace(context, message=said or context.message)
+    if on_record is not None:
+        await on_record
     async with reaching(runtime.outages, "model", app.id):
         request = model_request(app, run.event, context, run.id)
         if run.calls:  # a draft that is written again is another call: the id of a call makes its repeat harmless
@@ -184,7 +197,7 @@ async def _draft(runtime: Runtime, app: App, run: Run, said: str = "") -> Run:
         reply = await runtime.complete(request)
     cut = reply.finish_reason == "length"
     draft = check_text(runtime, app, reply.text, context.sources, context.message, cut=cut)
-    await asyncio.to_thread(_record_draft, runtime, run, draft, context)
+    await _record_draft(runtime, run, draft, context)
     return replace(run, sources=context.sources, seen=context.seen, calls=(*run.calls, reply.call), draft=draft)
 
 
@@ -208,9 +221,9 @@ def check_text(
     return Draft(text=text, sentences=checked.sentences, sources=sources, findings=findings, message=message)
 
 
-def _record_draft(runtime: Runtime, run: Run, draft: Draft, context: Context) -> None:
+def _record_draft(runtime: Runtime, run: Run, draft: Draft, context: Context) -> OnRecord:
     severities = Counter(finding.severity for finding in draft.findings)
-    runtime.ledger.append(
+    return runtime.ledger.append_async(
         "run.drafted",
         at=runtime.clock(),
         run=run.id,
