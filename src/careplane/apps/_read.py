@@ -16,6 +16,7 @@ from careplane.codecs.fhir import RESOURCE_TYPES
 from careplane.codecs.lesson import parse_lesson
 from careplane.errors import InputError, ManifestError
 from careplane.records.app import App, AppSpec
+from careplane.records.monitoring import METRICS
 
 MANIFEST, PROMPT, LESSON = "app.yaml", "prompt.md", "lesson.md"
 PLACEHOLDERS = ("{patient}", "{encounter}", "{unit}", "{focus}")
@@ -93,6 +94,7 @@ def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestErr
     yield from trigger_problems(source, spec)
     if spec.output.min_words > spec.output.max_words:
         yield source.problem(("output", "min_words"), f"is more than max_words, which is {spec.output.max_words}")
+    yield from _watched(source, spec)
     declared = names(spec)
     for index, rule in enumerate(spec.context):
         if rule.resource not in RESOURCE_TYPES:
@@ -106,6 +108,21 @@ def _coherence(source: Source, spec: AppSpec, name: str) -> Iterator[ManifestErr
         own = declared[len(declared) - len(spec.context) + index]
         if declared.count(own) > 1:
             yield source.problem(("context", index), f"shares the name '{own}' with another; give it an as_name")
+
+
+def _watched(source: Source, spec: AppSpec) -> Iterator[ManifestError]:
+    """Metrics to monitor that are neither one of every app nor a measure of this one, or that are named twice."""
+    known = [*(one.id for one in METRICS), *spec.measures.primary, *spec.measures.balancing]
+    seen: set[str] = set()
+    for index, rule in enumerate(spec.monitoring.metrics):
+        place = ("monitoring", "metrics", index, "metric")
+        if rule.metric not in known:
+            near = difflib.get_close_matches(rule.metric, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else f". Known: {', '.join(known)}"
+            yield source.problem(place, f"'{rule.metric}' is neither a metric nor a measure of this app{hint}")
+        if rule.metric in seen:
+            yield source.problem(place, f"'{rule.metric}' has a rule already")
+        seen.add(rule.metric)
 
 
 def _text_problems(folder: Path, spec: AppSpec, texts: dict[str, str | None]) -> Iterator[ManifestError]:

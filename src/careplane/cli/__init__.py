@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "cds": "CDS Hooks: which EHRs may call.",
     "check": "Live checks: integration.",
     "erp": "The ERP: read an export, list the files that were taken.",
+    "monitor": "Monitoring: the layers of each app, breaches, harm flags.",
     "message": "Messages to patients: list, preview, retry, cancel, letter.",
     "x12": "X12: read remittances and claims, write requests (278).",
     "demo": "Run the whole journey on a synthetic health system.",

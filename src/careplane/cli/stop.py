@@ -56,8 +56,11 @@ def command(
             raise InputError("Give what to stop and who asks: careplane stop app ID --reason TEXT --by NAME")
         ledger = open_ledger(settings.home / "ledger")
         if lift:
-            release(store, ledger, cast(Scope, scope), target, by, datetime.now(UTC))
-            click.echo(f"The {scope} {target} may run again.")
+            done = release(store, ledger, cast(Scope, scope), target, by, datetime.now(UTC))
+            if done == "asked":
+                click.echo(f"{by} asks for the release of the {scope} {target}; another person must give it.")
+            else:
+                click.echo(f"The {scope} {target} may run again.")
         else:
             _check_target(settings, store, scope, target)
             stop(store, ledger, cast(Scope, scope), target, by, reason or "", datetime.now(UTC))

@@ -2,13 +2,16 @@
 
 The target of scope ``version`` is ``app@version``. A stop takes effect before it is recorded in the ledger, a release
 is recorded before it takes effect: if either half fails, what remains is the stop.
+
+Releasing takes two people: whoever stopped it and another one, or, where a watch of ours stopped it, one who asks for
+the release and another who gives it.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from careplane.errors import Conflict, InputError, NotFound, Refused
 from careplane.ledger import Ledger
@@ -17,16 +20,26 @@ from careplane.store import Store, stamp
 from careplane.store.tables import kill_switches
 
 Scope = Literal["app", "site", "version"]
+Released = Literal["asked", "released"]
+
+AUTOMATIC = "monitor:"
+"""Who stopped something begins so where it was no person."""
 
 
 class Switch(Record, frozen=True):
-    """A stop that holds."""
+    """A stop that holds. ``asked_by`` asks for its release, where nobody in person had stopped it."""
 
     scope: Scope
     target: str
     at: datetime
     by: str
     reason: str
+    asked_by: str = ""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether a watch stopped it rather than a person."""
+        return self.by.startswith(AUTOMATIC)
 
 
 def stop(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, reason: str, at: datetime) -> None:
@@ -52,22 +65,32 @@ def stop(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, reaso
     ledger.append("switch.stopped", at=at, actor=by, app=_app(scope, target), facts=facts)
 
 
-def release(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, at: datetime) -> None:
-    """Let a stopped target run again. It takes a second person.
+def release(store: Store, ledger: Ledger, scope: Scope, target: str, by: str, at: datetime) -> Released:
+    """Let a stopped target run again. It takes a second person; of a stop that was no person's, the first who calls
+    asks for the release (``asked``), and another one's call gives it (``released``).
 
     Raises:
+        InputError: nobody is named.
         NotFound: nothing is stopped there.
-        Refused: the person who stopped it asks.
+        Refused: the person who stopped it, or who asked for the release, asks again.
     """
+    if not by.strip():
+        raise InputError("must not be empty", field="by")
     with store.write() as connection:
-        held = connection.execute(select(kill_switches.c.by).where(_is(scope, target))).first()
+        held = connection.execute(select(kill_switches).where(_is(scope, target))).first()
         if held is None:
             raise NotFound(f"The {scope} {target} is not stopped.")
-        if held.by == by:
-            raise Refused([f"{by} stopped it."], "Another person must release the stop.")
+        if held.by == by or held.asked_by == by:
+            did = "stopped it" if held.by == by else "asked for the release"
+            raise Refused([f"{by} {did}."], "Another person must release the stop.")
         facts = {"scope": scope, "target": target}
+        if held.by.startswith(AUTOMATIC) and held.asked_by is None:
+            ledger.append("switch.release_asked", at=at, actor=by, app=_app(scope, target), facts=facts)
+            connection.execute(update(kill_switches).where(_is(scope, target)).values(asked_by=by))
+            return "asked"
         ledger.append("switch.released", at=at, actor=by, app=_app(scope, target), facts=facts)
         connection.execute(delete(kill_switches).where(_is(scope, target)))
+        return "released"
 
 
 def stopped(store: Store, app: str, site: str | None, version: str) -> str | None:
@@ -92,7 +115,14 @@ def switches(store: Store) -> list[Switch]:
     with store.read() as connection:
         rows = connection.execute(select(kill_switches).order_by(kill_switches.c.at)).all()
     return [
-        Switch(scope=row.scope, target=row.target, at=datetime.fromisoformat(row.at), by=row.by, reason=row.reason)
+        Switch(
+            scope=row.scope,
+            target=row.target,
+            at=datetime.fromisoformat(row.at),
+            by=row.by,
+            reason=row.reason,
+            asked_by=row.asked_by or "",
+        )
         for row in rows
     ]
 

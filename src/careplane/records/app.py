@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from careplane.records import Record
+from careplane.records.monitoring import MonitoringRule
 
 Identifier = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,47}$", description="lower case, digits, underscore")]
 Text = Annotated[str, Meta(min_length=1)]
@@ -251,6 +252,7 @@ class AppSpec(Record, frozen=True):
     costs: tuple[CostDriver, ...] = ()
     reference: str = ""
     triggers: tuple[Trigger, ...] = ()
+    monitoring: MonitoringRule = MonitoringRule()
 
     @property
     def starts(self) -> tuple[Trigger, ...]:

@@ -22,6 +22,7 @@ from careplane.server.events import events_door, events_openapi
 from careplane.server.integration_checks import tend_checks
 from careplane.server.message_doors import MessageDoors
 from careplane.server.messaging import tend_messages
+from careplane.server.monitoring import tend_monitoring
 from careplane.server.platform import Platform
 from careplane.server.smart import SmartDoor
 from careplane.server.subscribing import open_subscribing
@@ -91,6 +92,7 @@ def own_turns(platform: Platform, durable: Durable | None) -> tuple[Coroutine[No
         tend_downtime(platform),
         tend_messages(platform.messages),
         tend_erp(platform, durable),
+        tend_monitoring(platform),
     )
 
 

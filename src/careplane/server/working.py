@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
+from careplane.server.monitoring import tend_monitoring
 from careplane.server.platform import Platform
 from careplane.server.schedules import open_schedules
 from careplane.server.tending import tend_downtime
@@ -31,7 +32,8 @@ async def _tend(platform: Platform) -> None:
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    tended = [asyncio.ensure_future(one) for one in (platform.parts.tend(), tend_downtime(platform))]
+    beside = (platform.parts.tend(), tend_downtime(platform), tend_monitoring(platform))
+    tended = [asyncio.ensure_future(one) for one in beside]
     await told.wait()
     for one in tended:
         one.cancel()

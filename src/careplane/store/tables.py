@@ -140,6 +140,7 @@ kill_switches = Table(
     Column("at", String, nullable=False),
     Column("by", String, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("asked_by", String),
 )
 shared_limits = Table(
     "shared_limits",
@@ -318,6 +319,62 @@ quality_comparisons = Table(
     Column("at", String, nullable=False),
     Column("verdict", String, nullable=False),
     _body(),
+)
+
+# monitoring
+harm_flags = Table(
+    "harm_flags",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("run", String, nullable=False, index=True),
+    Column("app", String, nullable=False, index=True),
+    Column("level", String, nullable=False),
+    Column("at", String, nullable=False),
+    _body(),
+)
+safety_watches = Table(
+    "safety_watches",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("unsettled", Boolean, nullable=False),
+    Column("claimed", Float),
+    _body(),
+)
+safety_trials = Table(
+    "safety_trials",
+    metadata,
+    Column("run", String, primary_key=True),
+    Column("app", String, nullable=False),
+    Column("watch", Integer, nullable=False),
+    Column("event", String),
+    Index("ix_safety_trials_app_watch_event", "app", "watch", "event"),
+)
+monitor_readings = Table(
+    "monitor_readings",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("metric", String, primary_key=True),
+    Column("computed_at", String, nullable=False),
+    _body(),
+)
+monitor_baselines = Table(
+    "monitor_baselines",
+    metadata,
+    Column("app", String, primary_key=True),
+    Column("metric", String, primary_key=True),
+    Column("start", String, primary_key=True),
+    _body(),
+)
+monitor_breaches = Table(
+    "monitor_breaches",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("app", String, nullable=False),
+    Column("opened_at", String, nullable=False),
+    Column("holding", String, unique=True),
+    _body(),
+    Index("ix_monitor_breaches_app_opened_at", "app", "opened_at"),
 )
 
 # money

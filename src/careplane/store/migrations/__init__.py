@@ -18,6 +18,7 @@ REVISIONS: tuple[str, ...] = (
     "0008",
     "0006",
     "0033",
+    "0034",
 )
 
 HEAD = REVISIONS[-1]
