@@ -7,7 +7,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from careplane.change import import_requests
 from careplane.errors import InputError, LedgerError, NotFound, Refused
 from careplane.evidence.monitoring import (
     current_watch,
@@ -24,6 +26,7 @@ from careplane.governance import release, stopped, switches
 from careplane.ledger import Ledger, open_ledger
 from careplane.records.app import App
 from careplane.records.monitoring import MonitoringRule, SafetyRule
+from careplane.records.people import Request
 from careplane.store import Store, open_store
 from careplane.workflow.records import load_run, replace_run
 
@@ -154,6 +157,15 @@ def test_flags_without_harm_do_not_count(sqlite_store: Store, ledger: Ledger) ->
     watch = watch_app(sqlite_store, ledger, APP, Asked(), AT)
     assert (watch.runs, watch.events) == (20, 0)
     assert len(find_flags(sqlite_store, "portal_reply")) == 20
+
+
+def test_a_problem_that_is_reported_as_unsafe_counts(sqlite_store: Store, ledger: Ledger) -> None:
+    runs = monitored.keep(sqlite_store, 20, AT)
+    for number, what in enumerate(("unsafe", "wrong_patient", "missing", "unsafe")):
+        told = Request(id=f"r{number}", app=APP.id, by="p", kind="problem", text="x", at=AT, run=runs[0], what=what)
+        import_requests(sqlite_store, [replace(told, run=runs[1]) if what == "wrong_patient" else told])
+    flag_harm(sqlite_store, ledger, runs[0], "mild", "p1", AT)
+    assert watch_app(sqlite_store, ledger, APP, Asked(), AT).events == 2
 
 
 def test_runs_that_come_late_or_out_of_order_count_once(sqlite_store: Store, ledger: Ledger) -> None:

@@ -33,7 +33,8 @@ class SafetyRule(Record, frozen=True):
     """The safety watch: of all runs, the share with one of ``events`` must not be shown to exceed ``max_rate``.
 
     It may be looked at after every run; the chance that it ever crosses while the true share is at most ``max_rate`` is
-    at most ``alpha``. ``harm`` is what a person flags, ``critical_finding`` a draft with a critical finding.
+    at most ``alpha``. ``harm`` is what a person flags or reports as unsafe, ``critical_finding`` a draft with such a
+    finding.
     """
 
     events: Annotated[tuple[HarmEvent, ...], Meta(min_length=1)] = ("harm",)

@@ -13,6 +13,7 @@ from careplane.evidence.monitoring.baselines import frozen
 from careplane.evidence.monitoring.breaches import hold
 from careplane.evidence.monitoring.series import Calendar, Point, measure_points, override_reasons, run_points
 from careplane.evidence.rows import Extract, extract
+from careplane.evidence.run_tables import read_record
 from careplane.ledger import Ledger
 from careplane.measures import Measure
 from careplane.records.app import App
@@ -124,7 +125,7 @@ def _look(sources: Sources, app: App, now: datetime) -> _Seen:
     runs = find_runs(sources.store, app.id, limit=None)
     named = (*app.spec.measures.primary, *app.spec.measures.balancing)
     wanted = {name: sources.measures[name] for name in named if name in sources.measures}
-    found = extract(sources.home, wanted, runs) if wanted else None
+    found = extract(sources.home, wanted, read_record(sources.store, app.id)) if wanted else None
     calendar = Calendar(app.spec.monitoring.period, now.tzinfo)
     return _Seen(runs, find_feedback(sources.store, app.id), found, calendar, now)
 

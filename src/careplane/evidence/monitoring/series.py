@@ -69,16 +69,25 @@ def run_points(metric: str, runs: Sequence[Run], cards: Sequence[CardFeedback], 
 
 
 def measure_points(rows: Rows, units: set[str], share: bool, calendar: Calendar) -> list[Point]:
-    """The points of a measure in some units (all, where none of them is in the data); missing values do not count."""
+    """The points of a measure in some units (all, where none of them is in the data); missing values do not count.
+    What is no share is the mean of the values, each by its weight."""
     kept = ~np.isnan(rows.value)
     inside = np.isin(rows.cluster.astype(str), sorted(units))
     if inside.any():
         kept &= inside
-    cases = [
-        (datetime.fromtimestamp(int(at), calendar.zone), float(value))
-        for at, value in zip(rows.at[kept], rows.value[kept], strict=True)
+    when = [datetime.fromtimestamp(int(at), calendar.zone) for at in rows.at[kept]]
+    values, weights = rows.value[kept].tolist(), rows.weight[kept].tolist()
+    if share:
+        return shares(zip(when, values, strict=True), calendar)
+    weighed = by_period(
+        zip(when, [value * weight for value, weight in zip(values, weights, strict=True)], strict=True), calendar
+    )
+    total = by_period(zip(when, weights, strict=True), calendar)
+    return [
+        Point(time, sum(weighed[time]) / sum(total[time]), len(weighed[time]))
+        for time in weighed
+        if sum(total[time]) > 0
     ]
-    return shares(cases, calendar) if share else means(cases, calendar)
 
 
 def shares(cases: Iterable[Case], calendar: Calendar) -> list[Point]:

@@ -8,17 +8,35 @@ and one that died is missed by nobody. Crossing is decided in the transaction th
 from datetime import datetime
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, exists, func, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from careplane.evidence.monitoring.betting import e_value, lower_bound
 from careplane.records.app import App
 from careplane.records.monitoring import HarmEvent, SafetyRule, SafetyWatch
+from careplane.records.people import Request
 from careplane.store import Store, fetch, find, save, stamp
-from careplane.store.tables import harm_flags, kill_switches, runs, safety_trials, safety_watches
+from careplane.store.tables import harm_flags, kill_switches, requests, runs, safety_trials, safety_watches
 
 HARMLESS = ("none_reached", "no_harm")
 """Levels of a flag that the watch does not count: nothing reached the patient, or no harm came of it."""
+
+REPORTED = ("unsafe", "wrong_patient")
+"""Problems that a reader of a draft reports and that count as harm: it could harm somebody, it is somebody else's."""
 
 CRITICAL = '"severity":"critical"'
 """As a finding's field stands in the body of a run; quotes inside a JSON text are escaped, so only fields match."""
@@ -141,11 +159,21 @@ def _count_late(connection: Connection, app: str, watch: SafetyWatch) -> None:
     if "harm" in watch.rule.events:
         flagged = select(harm_flags.c.run).where(harm_flags.c.app == app, harm_flags.c.level.not_in(HARMLESS))
         connection.execute(update(safety_trials).where(mine, safety_trials.c.run.in_(flagged)).values(event="harm"))
+        told = _reported(connection, app)
+        if told:
+            connection.execute(update(safety_trials).where(mine, safety_trials.c.run.in_(told)).values(event="harm"))
     if "rejected" in watch.rule.events:
         rejected = select(runs.c.id).where(runs.c.app == app, runs.c.status == "rejected")
         connection.execute(
             update(safety_trials).where(mine, safety_trials.c.run.in_(rejected)).values(event="rejected")
         )
+
+
+def _reported(connection: Connection, app: str) -> list[str]:
+    """The runs of which somebody reported a problem that could harm."""
+    graver = or_(*(requests.c.body.contains(f'"what":"{what}"', autoescape=True) for what in REPORTED))
+    found = find(connection, requests, Request, requests.c.app == app, graver)
+    return sorted({one.run for one in found if one.run is not None and one.what in REPORTED})
 
 
 def _counts(connection: Connection, app: str, number: int) -> tuple[int, int]:
