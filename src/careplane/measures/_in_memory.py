@@ -30,10 +30,11 @@ def rows_in_memory(
     Raises:
         InputError: a view uses what the compiler leaves out, or the rows lack a column.
     """
+    given = list(resources)
     with closing(duckdb.connect()) as connection:
         for kind in sorted({str(view["resource"]) for view in measure.views.values()}):
             connection.execute(f'CREATE TABLE "{kind}" (resource VARCHAR)')
-            texts = [(orjson.dumps(one).decode(),) for one in resources if one["resourceType"] == kind]
+            texts = [(orjson.dumps(one).decode(),) for one in given if one["resourceType"] == kind]
             if texts:
                 connection.executemany(f'INSERT INTO "{kind}" VALUES (?)', texts)  # noqa: S608 - a view's own name
         schemas = {name: _view(connection, name, view) for name, view in measure.views.items()}
