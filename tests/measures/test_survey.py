@@ -43,12 +43,12 @@ def role(person: str, *places: str) -> JSON:
 
 def test_who_does_not_answer_is_missing_and_answers_weigh_for_them() -> None:
     """Four of clinic 1 were asked and two answered: each counts twice. The one of clinic 2 answered: once."""
-    there = {"location": {"reference": "Location/clinic-02"}}
+    there = {"reference": "Location/clinic-02"}
     rows = rows_in_memory(
         UMUX,
         [
             *(invitation(f"t{n}", f"p{n}") for n in range(1, 5)),
-            invitation("t5", "p5", **there),
+            invitation("t5", "p5", location=there),
             answer("a1", "p1"),
             answer("a2", "p2", first=7, second=7),
             answer("a5", "p5", first=1, second=1),

@@ -91,8 +91,8 @@ def scored(instrument: Instrument, answers: ibis.Table) -> ibis.Table:
     mine = answers.filter(_is_of(answers, instrument) & answers.status.isin(["completed", "amended"]))
     given = mine.integer.cast("float64").fill_null(mine.decimal).fill_null(mine.ordinal)
     kept = mine.mutate(given=given).filter(lambda t: t.given.notnull() & t.link.isin(_links(instrument)))
-    ends = ibis.cases(*((kept.link == item.link, float(item.low + item.high)) for item in instrument.items))
-    low = ibis.cases(*((kept.link == item.link, float(item.low)) for item in instrument.items))
+    ends: Column = ibis.cases(*((kept.link == item.link, float(item.low + item.high)) for item in instrument.items))
+    low: Column = ibis.cases(*((kept.link == item.link, float(item.low)) for item in instrument.items))
     reversed_links = [item.link for item in instrument.items if item.reverse]
     turned = kept.link.isin(reversed_links).ifelse(ends - kept.given, kept.given) if reversed_links else kept.given
     off = (kept.given < low) | (kept.given > ends - low)

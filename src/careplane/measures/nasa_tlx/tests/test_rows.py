@@ -1,5 +1,7 @@
 """Raw TLX worked by hand: six subscales with a mean of 45.0."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from careplane.measures import rows_in_memory
@@ -7,7 +9,7 @@ from careplane.measures.nasa_tlx import INSTRUMENT, MEASURE
 from careplane.records import JSON
 
 
-def response(ident: str, answers: list[int | None], **more: object) -> JSON:
+def response(ident: str, answers: Sequence[int | None], **more: object) -> JSON:
     """A completed response; ``None`` is an item that was left out."""
     given = [(str(n), value) for n, value in enumerate(answers, 1) if value is not None]
     return {

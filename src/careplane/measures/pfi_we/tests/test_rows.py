@@ -1,5 +1,7 @@
 """Work exhaustion worked by hand, and with disengagement the burnout of 1.20."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from careplane.measures import rows_in_memory
@@ -8,7 +10,7 @@ from careplane.measures.pfi_we import INSTRUMENT, MEASURE
 from careplane.records import JSON
 
 
-def response(ident: str, answers: list[int | None], **more: object) -> JSON:
+def response(ident: str, answers: Sequence[int | None], **more: object) -> JSON:
     """A completed response; ``None`` is an item that was left out."""
     given = [(str(n), value) for n, value in enumerate(answers, 1) if value is not None]
     return {

@@ -1,11 +1,13 @@
 """SUS worked by hand: 80.0 of the published example, the ends, items left out, answers off the scale."""
 
+from collections.abc import Sequence
+
 from careplane.measures import rows_in_memory
 from careplane.measures.sus import INSTRUMENT, MEASURE
 from careplane.records import JSON
 
 
-def response(ident: str, answers: list[int | None], **more: object) -> JSON:
+def response(ident: str, answers: Sequence[int | None], **more: object) -> JSON:
     """A completed response; ``None`` is an item that was left out."""
     given = [(str(n), value) for n, value in enumerate(answers, 1) if value is not None]
     return {

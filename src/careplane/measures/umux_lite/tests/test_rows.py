@@ -1,5 +1,7 @@
 """UMUX-Lite worked by hand: (6, 5) is 75.0, which predicts a SUS of 71.65."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from careplane.measures import rows_in_memory
@@ -7,7 +9,7 @@ from careplane.measures.umux_lite import INSTRUMENT, MEASURE, sus_equivalent
 from careplane.records import JSON
 
 
-def response(ident: str, answers: list[int | None], **more: object) -> JSON:
+def response(ident: str, answers: Sequence[int | None], **more: object) -> JSON:
     """A completed response; ``None`` is an item that was left out."""
     given = [(str(n), value) for n, value in enumerate(answers, 1) if value is not None]
     return {
