@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from careplane.codecs.views import duckdb_sql
 from careplane.estimators import Floats, Ints
-from careplane.evidence.patients import GROUPS
+from careplane.evidence.patients import Groups, read_groups
 from careplane.evidence.run_tables import RunRecord, record_tables
 from careplane.measures import Measure, rows_sql
 from careplane.store.lake import connect
@@ -42,22 +43,25 @@ class Extract:
     """All that an analysis reads: rows by measure, and of each patient the group by dimension."""
 
     rows: Mapping[str, Rows]
-    groups: Mapping[str, Mapping[str, str]]
+    groups: Groups
 
 
-def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord) -> Extract:
+def extract(
+    home: Path, measures: Mapping[str, Measure], record: RunRecord, on: date | None = None
+) -> Extract:
     """Read the rows of measures and the groups of patients from the lake.
 
     Args:
         home: home folder of the installation.
         measures: by id.
         record: what the platform recorded, for measures that read it.
+        on: the day on which age and payer of the patients are taken.
     """
     with closing(connect(home)) as connection:
         for name, table in record_tables(record).items():
             connection.register(name, table)
         rows = {name: _rows(connection, measure) for name, measure in measures.items()}
-        return Extract(rows, _groups(connection))
+        return Extract(rows, read_groups(connection, on))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Rows:
@@ -77,14 +81,3 @@ def _materialise(connection: duckdb.DuckDBPyConnection, name: str, query: str) -
     relation = connection.sql(query)
     connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {query}')
     return {column: _TYPES[str(kind)] for column, kind in zip(relation.columns, relation.types, strict=True)}
-
-
-def _groups(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    found = connection.execute(duckdb_sql(GROUPS))
-    names = [column[0] for column in found.description]
-    by_dimension: dict[str, dict[str, str]] = {name: {} for name in names[1:]}
-    for ident, *values in found.fetchall():
-        for name, value in zip(names[1:], values, strict=True):
-            if value:
-                by_dimension[name][ident] = value
-    return by_dimension
