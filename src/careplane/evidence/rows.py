@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from careplane.codecs.views import duckdb_sql
 from careplane.estimators import Floats, Ints
 from careplane.evidence.patients import Groups, read_groups
+from careplane.evidence.patients import Groups, read_groups
+from careplane.evidence.rurality import read_ruca
 from careplane.evidence.run_tables import RunRecord, record_tables
 from careplane.measures import Measure, rows_sql
 from careplane.store.lake import connect
@@ -61,7 +63,7 @@ def extract(
         for name, table in record_tables(record).items():
             connection.register(name, table)
         rows = {name: _rows(connection, measure) for name, measure in measures.items()}
-        return Extract(rows, read_groups(connection, on))
+        return Extract(rows, read_groups(connection, on, read_ruca(home)))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Rows:

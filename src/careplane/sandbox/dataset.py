@@ -15,6 +15,7 @@ from careplane.records import JSON, Record
 from careplane.sandbox.access import clinics
 from careplane.sandbox.behaviour import Outcomes, Parameters, outcomes
 from careplane.sandbox.chart import chart
+from careplane.sandbox.equity import RUCA
 from careplane.sandbox.erp import erp, table
 from careplane.sandbox.history import History
 from careplane.sandbox.messages import Message, messages
@@ -215,6 +216,8 @@ def _tables(
         path = folder / "erp" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
+    (folder / "reference").mkdir()
+    (folder / "reference" / "ruca.csv").write_text(table(("zip_code", "ruca1"), RUCA.items()), "utf-8")
     (folder / "portfolio").mkdir()
     for name, rows in portfolio(scenario, organisation).items():
         _json(folder / "portfolio" / f"{name}.json", rows)
@@ -239,6 +242,7 @@ def read_me(scenario: Scenario) -> str:
 | `inbox/Communication.ndjson` | patient messages of the pilot window, in time order, before {scenario.pilot_end} |
 | `erp/*.csv` | costs, cost centres, contracts, loaded hourly rates; with a duplicate and a credit, as in life |
 | `erp/claims.csv` | claims that were paid, and denied |
+| `reference/ruca.csv` | Rural-Urban Commuting Area code of each (invented) postal code |
 | `portfolio/*.json` | goals, uses bought elsewhere, decisions, panels and requests |
 | `staff.json` | who works where, on which shift |
 | `truth.json` | the behaviour model and the potential outcomes of each message; for comparison only |

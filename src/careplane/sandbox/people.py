@@ -8,6 +8,7 @@ from typing import Any
 
 from careplane.records import JSON
 from careplane.sandbox.content import read
+from careplane.sandbox.equity import disability, interpreter, payer_class
 from careplane.sandbox.resources import coding, concept, identifier, reference, resource, terminology
 from careplane.sandbox.scenario import Scenario
 from careplane.sandbox.staffing import Organisation, Unit
@@ -101,7 +102,7 @@ def _pick(draw: Random, rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
 
 
 def people_resources(scenario: Scenario, patients: Sequence[Patient]) -> Iterator[JSON]:
-    """Patient, Coverage, and the payers' Organization."""
+    """Patient with Coverage and disability answer, and the payers' Organization."""
     payers = [row[0] for row in read("names")["payers"]]
     for payer in payers[:-1]:
         yield resource(
@@ -111,6 +112,7 @@ def people_resources(scenario: Scenario, patients: Sequence[Patient]) -> Iterato
     for patient in patients:
         yield _resource(scenario, patient)
         yield _coverage(scenario, patient)
+        yield from disability(scenario, patient.id, patient.born)
 
 
 def _payer_id(payer: str) -> str:
@@ -128,6 +130,7 @@ def _resource(scenario: Scenario, patient: Patient) -> JSON:
         extension=[
             _omb("us-core-race", *patient.race),
             _omb("us-core-ethnicity", *_ethnicity(patient)),
+            *interpreter(scenario, patient.id, patient.language),
         ],
         identifier=[identifier("mrn", patient.mrn, "MR")],
         name=[{"use": "official", "family": patient.family, "given": [patient.given]}],
@@ -177,5 +180,5 @@ def _coverage(scenario: Scenario, patient: Patient) -> JSON:
     return resource(
         "Coverage", f"cov-{number}", status="active", beneficiary=reference(patient.id), payor=[payor],
         identifier=[identifier("member", f"MBR{number}", "MB")], period={"start": f"{scenario.start.year}-01-01"},
-        type={"text": patient.payer},
+        type=payer_class(patient.payer),
     )  # fmt: skip

@@ -145,6 +145,7 @@ async def _live(scene: Scene, progress: Progress) -> tuple[JSON, tuple[Path, ...
         done(1)
         done = progress("Load the history for the baseline", 1)
         load_path(scene.options.dataset / "fhir", scene.platform.home)
+        shutil.copytree(scene.options.dataset / "reference", scene.platform.home / "reference", dirs_exist_ok=True)
         done(1)
         done = progress("Plan, lock, randomise and train", 1)
         train(scene, leadership.plan_the_pilot(scene))
