@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from careplane.change import post_request
 from careplane.evidence.run_tables import RunRecord, read_record, record_tables
-from careplane.measures import TABLES
+from careplane.measures import RECORD
 from careplane.records.quality import Adjudication
 from careplane.records.run import Draft, Event, Finding, Permit, Review, Run, Survey
 from careplane.store import Store, insert_new
@@ -118,7 +118,7 @@ def test_reports_of_a_run_come_from_the_store_and_requests_without_one_do_not(st
 
 def test_tables_without_rows_have_their_columns_and_types() -> None:
     tables = record_tables(RunRecord())
-    assert {name: tables[name].column_names for name in TABLES} == {name: list(TABLES[name]) for name in TABLES}
+    assert {name: tables[name].column_names for name in RECORD} == {name: list(RECORD[name]) for name in RECORD}
     assert all(table.num_rows == 0 for table in tables.values())
 
 

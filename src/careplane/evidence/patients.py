@@ -10,7 +10,7 @@
 ``payer``        the first active Coverage on that day (``order``, newest, id) by its Source of Payment Typology;
                  without one, the text of its type or the payor's name as recorded; who pays alone is ``Self-pay``
 ``disability``   any yes to the disability questions of US Core is ``disability``; only no is ``no disability``
-``rurality``     the postal code of the first address in a table of RUCA codes (:mod:`careplane.evidence.rurality`)
+``rurality``     the postal code of the first address in a table of RUCA codes (:mod:`.reference_tables`)
 ``site``         name of the managing organisation, or its reference
 ===============  =====================================================================================================
 """

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from careplane.codecs.views import duckdb_sql
 from careplane.estimators import Floats, Ints
 from careplane.evidence.patients import Groups, read_groups
-from careplane.evidence.patients import Groups, read_groups
-from careplane.evidence.rurality import read_ruca
+from careplane.evidence.reference_tables import read_ruca, reference_tables
 from careplane.evidence.run_tables import RunRecord, record_tables
 from careplane.measures import Measure, rows_sql
 from careplane.store.lake import connect
@@ -48,9 +47,7 @@ class Extract:
     groups: Groups
 
 
-def extract(
-    home: Path, measures: Mapping[str, Measure], record: RunRecord, on: date | None = None
-) -> Extract:
+def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord, on: date | None = None) -> Extract:
     """Read the rows of measures and the groups of patients from the lake.
 
     Args:
@@ -60,7 +57,7 @@ def extract(
         on: the day on which age and payer of the patients are taken.
     """
     with closing(connect(home)) as connection:
-        for name, table in record_tables(record).items():
+        for name, table in {**record_tables(record), **reference_tables(home)}.items():
             connection.register(name, table)
         rows = {name: _rows(connection, measure) for name, measure in measures.items()}
         return Extract(rows, read_groups(connection, on, read_ruca(home)))

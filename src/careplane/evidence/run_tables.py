@@ -1,4 +1,4 @@
-"""The run record as the tables that measures read beside their views (:data:`careplane.measures.TABLES`)."""
+"""The run record as the tables that measures read beside their views (:data:`careplane.measures.RECORD`)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.lib as pa
 
-from careplane.measures import TABLES
+from careplane.measures import RECORD
 from careplane.records.people import Request
 from careplane.records.quality import Adjudication
 from careplane.records.run import Run
@@ -48,14 +48,14 @@ def read_record(store: Store, app: str | None = None, plan: str | None = None) -
     )
 
 
-def record_tables(record: RunRecord, names: Iterable[str] = tuple(TABLES)) -> dict[str, pa.Table]:
+def record_tables(record: RunRecord, names: Iterable[str] = tuple(RECORD)) -> dict[str, pa.Table]:
     """The tables of a run record by name, each in the order of its first column."""
     return {name: _table(name, _ROWS[name](record)) for name in names}
 
 
 def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
     ordered = sorted(rows, key=lambda row: row[:2])
-    types = TABLES[name]
+    types = RECORD[name]
     columns = zip(*ordered, strict=True) if ordered else [()] * len(types)
     arrays = [pa.array(list(column), type=_TYPES[kind]) for column, kind in zip(columns, types.values(), strict=True)]
     return pa.Table.from_arrays(arrays, names=list(types))

@@ -9,10 +9,11 @@ from careplane.measures._contract import COLUMNS, Measure, expression, measured,
 from careplane.measures._in_memory import rows_in_memory
 from careplane.measures._instants import Column, epoch_seconds, offset_seconds, wall_seconds
 from careplane.measures._portable import problems
-from careplane.measures._tables import TABLES
+from careplane.measures._tables import RECORD, TABLES
 
 __all__ = [
     "COLUMNS",
+    "RECORD",
     "TABLES",
     "Column",
     "Measure",

@@ -7,6 +7,8 @@ import ibis
 
 from careplane.measures._instants import Column
 
+_REST: Column = ibis.literal("-01-01")
+
 FAR_DAY = 2_932_896
 """31 December 9999: the day of what has not ended."""
 
@@ -14,7 +16,7 @@ FAR_DAY = 2_932_896
 def wall_day(moment: Column) -> Column:
     """The wall date of a FHIR date, dateTime or instant as days since 1970-01-01; one without a day counts from the
     first (``2026-03`` is 1 March)."""
-    whole = (moment + ibis.literal("-01-01").substr(moment.length() - 4)).substr(0, 10)
+    whole = (moment + _REST.substr(moment.length() - 4)).substr(0, 10)
     padded = (moment.length() >= 10).ifelse(moment.substr(0, 10), whole)
     return (padded.cast("timestamp").epoch_seconds().cast("int64") // 86400).cast("int64")
 

@@ -6,7 +6,15 @@ are bare (``p001``, not ``Practitioner/p001``), as views give them; ``unit`` and
 
 from collections.abc import Mapping
 
-TABLES: Mapping[str, Mapping[str, str]] = {
+REFERENCE: Mapping[str, Mapping[str, str]] = {
+    "expected_stays": {"reason": "string", "days": "float64"},
+}
+"""Column types of the reference tables that a site brings as files.
+
+``expected_stays``: nights that a stay is expected to take by the code of its first reason, ``*`` for every other one.
+"""
+
+RECORD: Mapping[str, Mapping[str, str]] = {
     "runs": {
         "run": "string",
         "app": "string",
@@ -66,3 +74,6 @@ adjudications  one row per output that was read twice and settled, with its erro
 surveys   answers to the three questions, 1-5: I like it, it performs, it makes my work easier
 ========  ================================================================================================
 """
+
+TABLES = {**RECORD, **REFERENCE}
+"""Column types of every table that a measure may read beside its views."""

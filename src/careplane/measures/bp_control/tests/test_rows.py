@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import pytest
+import orjson
 
 from careplane.measures import rows_in_memory
 from careplane.measures.bp_control import MEASURE
@@ -30,15 +30,18 @@ def reading(ident: str, at: str, systolic: float | None, diastolic: float | None
     }  # fmt: skip
 
 
-def value(*resources: JSON) -> float | None:
-    """The value of Patient/x in 2026; ``None`` when there is no such row."""
-    row = rows_in_memory(MEASURE, resources).get("x/2026")
-    return None if row is None else row["value"]
+def values(*cases: list[JSON]) -> list[float | None]:
+    """The value in 2026 of each case's Patient/x, all measured at once; ``None`` when there is no such row."""
+    resources: list[JSON] = []
+    for number, case in enumerate(cases):
+        text = orjson.dumps(case).replace(b"Patient/x", b"Patient/x%d" % number)
+        resources += orjson.loads(text.replace(b'"id":"x"', b'"id":"x%d"' % number))
+    found = rows_in_memory(MEASURE, resources)
+    return [found.get(f"x{number}/2026", {}).get("value") for number in range(len(cases))]
 
 
-@pytest.mark.parametrize(
-    ("readings", "expected"),
-    [
+def test_the_last_day_with_a_reading_counts() -> None:
+    cases: list[Any] = [
         ([("2026-06-01", 138, 88)], 1.0),
         ([("2026-06-01", 140, 88)], 0.0),  # below, not at
         ([("2026-06-01", 138, 90)], 0.0),
@@ -47,27 +50,24 @@ def value(*resources: JSON) -> float | None:
         ([("2026-03-01", 120, 80), ("2026-09-01", 150, 80)], 0.0),  # the last day counts
         ([("2026-09-01T08:00:00Z", 150, 80), ("2026-09-01T08:10:00Z", 138, 92)], 1.0),  # lowest of each on a day
         ([("2026-06-01", 138, 88), ("2026-09-01", 150, None)], 1.0),  # half a reading is none
-    ],
-)
-def test_the_last_day_with_a_reading_counts(readings: list[tuple[str, float, float | None]], expected: float) -> None:
-    taken = [reading(f"o{n}", *one) for n, one in enumerate(readings)]
-    assert value(BORN, VISIT, diagnosis(), *taken) == expected
+    ]
+    found = values(
+        *([BORN, VISIT, diagnosis(), *(reading(f"o{n}", *one) for n, one in enumerate(taken))] for taken, _ in cases)
+    )
+    assert found == [expected for _, expected in cases]
 
 
 def test_readings_in_hospital_and_readings_in_error_do_not_count() -> None:
     stay = VISIT | {"id": "s", "class": {"code": "IMP"}}
     inside = reading("o", "2026-10-01", 120, 80, encounter={"reference": "Encounter/s"})
     wrong = reading("p", "2026-10-01", 120, 80, status="entered-in-error")
-    assert value(BORN, VISIT, stay, diagnosis(), inside, wrong) == 0.0
-    assert (
-        value(BORN, VISIT, diagnosis(), reading("q", "2026-10-01", 120, 80, encounter={"reference": "Encounter/v"}))
-        == 1.0
-    )
+    inside_a_visit = reading("q", "2026-10-01", 120, 80, encounter={"reference": "Encounter/v"})
+    common = [BORN, VISIT, stay, diagnosis()]
+    assert values([*common, inside], [*common, wrong], [*common, inside_a_visit]) == [0.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize(
-    ("diagnoses", "counted"),
-    [
+def test_who_has_hypertension() -> None:
+    cases: list[Any] = [
         ([diagnosis(onsetDateTime="2026-06-30")], True),
         ([diagnosis(onsetDateTime="2026-07-01")], False),  # too late in the year
         ([diagnosis(onsetDateTime="2026-07")], False),
@@ -79,15 +79,13 @@ def test_readings_in_hospital_and_readings_in_error_do_not_count() -> None:
         ([diagnosis(), diagnosis("N18.6")], False),  # end-stage kidney disease
         ([diagnosis("38341003"), diagnosis()], True),  # two codes, one row
         ([], False),
-    ],
-)
-def test_who_has_hypertension(diagnoses: list[JSON], counted: bool) -> None:
-    assert value(BORN, VISIT, *diagnoses) == (0.0 if counted else None)
+    ]
+    found = values(*([BORN, VISIT, *diagnoses] for diagnoses, _ in cases))
+    assert found == [0.0 if counted else None for _, counted in cases]
 
 
-@pytest.mark.parametrize(
-    ("patient", "counted"),
-    [
+def test_age_and_death() -> None:
+    cases: list[Any] = [
         ({"birthDate": "2008-12-31"}, True),  # 18 on 31 December
         ({"birthDate": "2009-01-01"}, False),
         ({"birthDate": "1941"}, True),
@@ -95,10 +93,9 @@ def test_who_has_hypertension(diagnoses: list[JSON], counted: bool) -> None:
         ({"deceasedDateTime": "2026-11-01"}, False),
         ({"deceasedDateTime": "2027-01-01"}, True),
         ({"birthDate": None}, False),
-    ],
-)
-def test_age_and_death(patient: JSON, counted: bool) -> None:
-    assert value(BORN | patient, VISIT, diagnosis()) == (0.0 if counted else None)
+    ]
+    found = values(*([BORN | patient, VISIT, diagnosis()] for patient, _ in cases))
+    assert found == [0.0 if counted else None for _, counted in cases]
 
 
 def test_the_row_is_that_of_the_first_visit_of_each_year() -> None:

@@ -8,7 +8,7 @@ from careplane.measures import rows_in_memory
 from careplane.measures.los_oe import MEASURE
 from careplane.records import JSON
 
-HEART = {"reasonCode": [{"coding": [{"code": "84114007"}]}]}
+HEART: Any = {"reasonCode": [{"coding": [{"code": "84114007"}]}]}
 REFERENCE = [{"reason": "84114007", "days": 4.0}, {"reason": "*", "days": 2.0}]
 
 

@@ -1,16 +1,16 @@
-"""The table of RUCA codes, in the headers of both editions, and what is wrong with others."""
+"""Reference tables of a site: RUCA codes in the headers of both editions, expected stays, and what is wrong."""
 
 from pathlib import Path
 
 import pytest
 
 from careplane.errors import DataError
-from careplane.evidence.rurality import RUCA_FILE, read_ruca
+from careplane.evidence.reference_tables import FOLDER, read_ruca, reference_tables
 
 
-def written(home: Path, text: str) -> Path:
-    (home / RUCA_FILE).parent.mkdir()
-    (home / RUCA_FILE).write_text(text, "utf-8")
+def written(home: Path, text: str, name: str = "ruca.csv") -> Path:
+    (home / FOLDER).mkdir()
+    (home / FOLDER / name).write_text(text, "utf-8")
     return home
 
 
@@ -42,3 +42,15 @@ def test_without_a_table_nothing_is_known(home: Path) -> None:
 def test_another_table_is_refused_with_its_line(home: Path, text: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
         read_ruca(written(home, text))
+
+
+def test_expected_stays(home: Path) -> None:
+    assert reference_tables(home)["expected_stays"].num_rows == 0
+    table = reference_tables(written(home, "reason,days,note\nI50.9,4.5,x\n*,3,y\n", "expected_stays.csv"))
+    assert table["expected_stays"].to_pylist() == [{"reason": "I50.9", "days": 4.5}, {"reason": "*", "days": 3.0}]
+
+
+@pytest.mark.parametrize("row", ["I50.9,0", "I50.9,-1", "I50.9,nan", "I50.9,many", ",3", "*,3", "I50.9"])
+def test_expected_stays_that_cannot_be_are_refused(home: Path, row: str) -> None:
+    with pytest.raises(DataError, match=r"expected_stays\.csv:3: needs a reason"):
+        reference_tables(written(home, f"reason,days\n*,3\n{row}\n", "expected_stays.csv"))
