@@ -45,7 +45,7 @@ INFO = MeasureInfo(
         "the codes named here, the glucose management indicator and results in mmol/mol are not read, and of the "
         "exclusions there is only death (not hospice, frailty, palliative care)."
     ),
-    catalogue="M27",
+    catalogue="M27b",
     kind="proportion",
     row="patient-year",
 )

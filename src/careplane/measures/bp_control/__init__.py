@@ -46,7 +46,7 @@ INFO = MeasureInfo(
         "After eCQM CMS165, Controlling High Blood Pressure (NCQA). Simplified: value sets are the codes named here; "
         "of the exclusions only end-stage kidney disease and death (not pregnancy, hospice, frailty, palliative care)."
     ),
-    catalogue="M27",
+    catalogue="M27a",
     kind="proportion",
     row="patient-year",
 )

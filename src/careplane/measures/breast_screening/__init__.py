@@ -50,7 +50,7 @@ INFO = MeasureInfo(
         "After eCQM CMS125, Breast Cancer Screening (NCQA). Simplified: value sets are the codes named here; of the "
         "exclusions only bilateral mastectomy in one procedure and death; sex is the administrative gender."
     ),
-    catalogue="M27",
+    catalogue="M27c",
     kind="proportion",
     row="patient-year",
 )

@@ -56,7 +56,7 @@ INFO = MeasureInfo(
         "After eCQM CMS130, Colorectal Cancer Screening (NCQA). Simplified: value sets are the codes named here; of "
         "the exclusions only colorectal cancer, colectomy and death."
     ),
-    catalogue="M27",
+    catalogue="M27d",
     kind="proportion",
     row="patient-year",
 )
