@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from careplane.errors import InputError, Refused
-from careplane.estimators._frame import Frame
+from careplane.errors import Refused
+from careplane.estimators import Floats
+from careplane.estimators._frame import Frame, varies
 from careplane.estimators._intervals import interval
-from careplane.estimators._linear import check_rank, design, finite, variances
+from careplane.estimators._linear import Design, check_rank, design, finite, variances
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
 
 MIN_CLUSTERS = 6
@@ -38,6 +39,7 @@ INFO = Info(
         Key("treatment", "column", "1 in the intervention arm, 0 in the other", needed=True),
         Key("covariates", "columns", "measured before the start", needed=True),
         Key("interacted", "flag", "let the covariates act differently in the arms (Lin 2013)", default=True),
+        Key("cuped", "flag", "take one slope of both arms away, then compare means (Deng et al. 2013)", default=False),
         Key("cluster", "column", "the unit that was randomised, if not the row"),
         ALPHA,
     ),
@@ -57,25 +59,28 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     named = [spec["outcome"], spec["treatment"], *spec["covariates"]]
     used = frame.complete([*named, *([spec["cluster"]] if "cluster" in spec else [])])
     y, arm = finite(used, spec["outcome"]), used.binary(spec["treatment"])
-    if len(np.unique(arm)) < 2:
-        raise InputError("has one arm only", field=spec["treatment"])
+    varies(arm, spec["treatment"])
+    varies(y, spec["outcome"])
     cluster = used.labels(spec["cluster"])[0] if "cluster" in spec else None
     groups = None if cluster is None else len(np.unique(cluster))
     if groups is not None and groups < MIN_CLUSTERS:
         raise Refused([f"{groups} clusters are too few for a model-based interval."], "Use exact_permutation.")
-    columns = dict(used.columns) | {spec["treatment"]: arm}
-    built = design(Frame(columns, used.line, used.left_out), [spec["treatment"], *spec["covariates"]])
+    built = design(used.coded({spec["treatment"]: arm}, ()), [spec["treatment"], *spec["covariates"]])
     x = built.x.copy()
     x[:, 2:] -= x[:, 2:].mean(axis=0)
-    if spec["interacted"]:
+    plain = float(y[arm == 1].mean() - y[arm == 0].mean())
+    raw = y
+    if spec["cuped"]:
+        y, built, x = _cuped(y, x, built)
+    elif spec["interacted"]:
         x = np.column_stack([x, x[:, 2:] * arm[:, None]])
         built = type(built)(x, (*built.names, *(f"{name} x arm" for name in built.names[2:])))
     check_rank(built, [spec["treatment"]])
     (found,) = variances(y, x, 1, cluster, ("CR2",) if cluster is not None else ("HC2",))
     ends = interval(found.value, found.se, found.df, spec["alpha"])
-    plain = float(y[arm == 1].mean() - y[arm == 0].mean())
+    way = "CUPED" if spec["cuped"] else f"ANCOVA{', interacted' if spec['interacted'] else ''}"
     return Result(
-        method=f"ANCOVA{', interacted' if spec['interacted'] else ''}, {found.kind}",
+        method=f"{way}, {found.kind}",
         n=len(y),
         estimate=found.value,
         se=found.se,
@@ -84,10 +89,29 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         df=found.df,
         p=ends.p,
         clusters=groups,
-        details={"unadjusted": plain, "covariates": list(built.names[2:])},
+        details={
+            "unadjusted": plain,
+            "covariates": list(built.names[2:]) or list(spec["covariates"]),
+            "variance_kept": _kept(raw, x, arm) if not spec["cuped"] else float(y.var() / raw.var()),
+        },
         assumptions=(
             Assumption(name="the arm was randomised", held=None, text="Covariates sharpen it; they do not replace it."),
             Assumption(name="covariates are from before the start", held=None, text="The arm cannot have moved them."),
         ),
         left_out=dict(used.left_out),
     )
+
+
+def _cuped(y: Floats, x: Floats, built: Design) -> tuple[Floats, Design, Floats]:
+    """The outcome without what the covariates explain in both arms together, and the design of a plain comparison."""
+    check_rank(built, built.names[1:2])
+    slope = np.linalg.lstsq(x[:, [0, *range(2, x.shape[1])]], y, rcond=None)[0][1:]
+    return y - x[:, 2:] @ slope, Design(built.x[:, :2], built.names[:2]), x[:, :2]
+
+
+def _kept(y: Floats, x: Floats, arm: Floats) -> float:
+    """The share of the variance within arms that the covariates do not explain."""
+    left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    within = y - np.where(arm == 1, y[arm == 1].mean(), y[arm == 0].mean())
+    total = float((within**2).sum())
+    return float((left**2).sum()) / total if total > 0 else 0.0

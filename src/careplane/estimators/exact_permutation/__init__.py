@@ -9,12 +9,13 @@ holds every constant effect that the test does not reject (test inversion). The 
 
 from dataclasses import dataclass
 from itertools import combinations, product
-from math import comb, floor, prod
+from math import comb, floor, nan, prod
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from careplane.errors import Refused
+from careplane.errors import InputError, Refused
 from careplane.estimators import ClusterData, Clusters, Estimate, Floats, by_cluster, covariates
 from careplane.estimators._clusters import CLUSTER_KEYS, answer, cluster_data, example_table
 from careplane.estimators._frame import Frame
@@ -51,7 +52,15 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         InputError, Refused: as :func:`of_clusters`; or a column does not fit.
     """
     data, used = cluster_data(frame, spec, spec["seed"])
-    return answer(of_clusters(data), used)
+    observed, clusters = _observed(data)
+    try:
+        return answer(_estimate(data, observed, clusters, invert(observed, data.alpha)), used)
+    except Refused as refused:
+        found = answer(_estimate(data, observed, clusters, (nan, nan)), used)
+        least = 2 / len(observed.outcome) if np.isclose(np.abs(observed.arm), np.abs(observed.arm[0])).sum() > 1 else 1
+        least = least if least < 1 else 1 / len(observed.outcome)
+        told = f"{refused.reasons[0]} The smallest p-value that can be is {least:.3g}. {refused.way_out}"
+        return msgspec.structs.replace(found, ci_low=None, ci_high=None, warnings=(told,))
 
 
 def of_clusters(data: ClusterData) -> Estimate:
@@ -60,11 +69,26 @@ def of_clusters(data: ClusterData) -> Estimate:
     Raises:
         Refused: so few allocations were possible that no interval exists at this level.
     """
+    observed, clusters = _observed(data)
+    return _estimate(data, observed, clusters, invert(observed, data.alpha))
+
+
+def _observed(data: ClusterData) -> tuple[Statistics, Clusters]:
+    """The statistic of every allocation.
+
+    Raises:
+        InputError: the arm cannot be told apart from the strata and the baseline.
+    """
     clusters = by_cluster(data)
-    allocations = allocate(clusters, data.seed)
-    observed = statistics(clusters, allocations)
+    observed = statistics(clusters, allocate(clusters, data.seed))
+    if abs(float(observed.arm[0])) < _TIE:
+        raise InputError("cannot be told apart from the strata and the baseline", field="treatment")
+    return observed, clusters
+
+
+def _estimate(data: ClusterData, observed: Statistics, clusters: Clusters, limits: tuple[float, float]) -> Estimate:
     effect = float(observed.outcome[0] / observed.arm[0])
-    low, high = invert(observed, data.alpha)
+    low, high = limits
     return Estimate(
         estimate=effect,
         ci_low=low,
@@ -72,7 +96,7 @@ def of_clusters(data: ClusterData) -> Estimate:
         p_value=p_value(observed),
         n=len(data.y),
         clusters=len(clusters),
-        method=f"exact randomisation test, {len(allocations):,} allocations",
+        method=f"exact randomisation test, {len(observed.outcome):,} allocations",
     )
 
 

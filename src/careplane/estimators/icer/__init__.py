@@ -61,14 +61,16 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         InputError: not two columns of effects and of costs, or a column does not fit.
     """
     for name in ("effects", "costs"):
-        if len(spec[name]) != 2:
+        if len(spec[name]) != 2 or len(set(spec[name])) != 2:
             raise InputError("must name two columns: control, then intervention", field=name)
     used = frame.complete((*spec["effects"], *spec["costs"]))
     e0, e1 = (finite(used, name) for name in spec["effects"])
     c0, c1 = (finite(used, name) for name in spec["costs"])
+    if len(e0) < 2:
+        raise InputError(f"hold {len(e0)} draw; an interval needs at least two", field=", ".join(spec["effects"]))
     effect, cost = e1 - e0, c1 - c0
     mean_effect, mean_cost = float(effect.mean()), float(cost.mean())
-    told = {_name(k): _at(k, effect, cost, (e0, e1, c0, c1)) for k in spec["thresholds"]}
+    told = {_name(k): _at(k, effect, cost, (e0, e1, c0, c1), spec["alpha"]) for k in spec["thresholds"]}
     settled = mean_effect > 0
     ends = np.quantile(cost / effect, [spec["alpha"] / 2, 1 - spec["alpha"] / 2]) if (effect > 0).all() else None
     return Result(
@@ -82,6 +84,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
             "cost_difference": mean_cost,
             "quadrant": _quadrant(mean_effect, mean_cost),
             "thresholds": told,
+            "draws": {"effect_sd": float(effect.std()), "cost_sd": float(cost.std())},
             "break_even": _break_even(mean_effect, mean_cost, spec["highest"]),
         },
         warnings=_warnings(effect, settled=settled),
@@ -93,12 +96,14 @@ def _name(threshold: float) -> str:
     return f"{threshold:g}"
 
 
-def _at(k: float, effect: Floats, cost: Floats, arms: tuple[Floats, Floats, Floats, Floats]) -> dict[str, float]:
+def _at(
+    k: float, effect: Floats, cost: Floats, arms: tuple[Floats, Floats, Floats, Floats], alpha: float
+) -> dict[str, float]:
     """Net benefit, its interval over the draws, share of draws in favour, and EVPI at one threshold."""
     e0, e1, c0, c1 = arms
     gain = k * effect - cost
     benefit = np.column_stack([k * e0 - c0, k * e1 - c1])
-    low, high = np.quantile(gain, [0.025, 0.975])
+    low, high = np.quantile(gain, [alpha / 2, 1 - alpha / 2])
     return {
         "net_benefit": float(gain.mean()),
         "net_benefit_low": float(low),

@@ -44,3 +44,21 @@ def test_the_adjusted_interval_is_narrower() -> None:
 def test_a_covariate_that_is_the_arm_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be told apart"):
         run(covariates=["arm"])
+
+
+def test_cuped_is_welch_of_what_one_slope_leaves() -> None:
+    """Deng et al. 2013: theta = cov(y, x) / var(x) over both arms; the comparison of means is HC2's, as Welch's."""
+    draws = np.random.default_rng(9)
+    arm = np.arange(80) % 2
+    before = draws.normal(10, 3, 80)
+    y = 0.7 * before - arm + draws.normal(size=80)
+    columns = {"y": y, "arm": arm.astype(float), "before": before}
+    frame = Frame(columns, np.arange(2, 82), {})
+    asked = {"outcome": "y", "treatment": "arm", "covariates": ["before"]}
+    found = estimate(frame, read_spec(INFO, {**asked, "cuped": True}))
+    theta = np.cov(y, before)[0, 1] / before.var(ddof=1)
+    left = y - theta * (before - before.mean())
+    one, other = left[arm == 1], left[arm == 0]
+    assert found.estimate == pytest.approx(one.mean() - other.mean(), rel=1e-9)
+    assert found.se == pytest.approx(np.sqrt(one.var(ddof=1) / 40 + other.var(ddof=1) / 40), rel=1e-9)
+    assert found.details["variance_kept"] < 0.5
