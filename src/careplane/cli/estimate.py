@@ -12,7 +12,7 @@ import yaml
 
 from careplane._shelf import items, load, missing
 from careplane.cli.table_files import read_table
-from careplane.errors import InputError
+from careplane.errors import InputError, Refused
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import Info, Key, Result, needs_data, read_spec
 
@@ -62,6 +62,8 @@ def _estimated(path: Path) -> Result:
         if frame is None and data is not None:
             unread = f"The data were not read: {info.name} goes by its keys alone."
             found = msgspec.structs.replace(found, warnings=(*found.warnings, unread))
+    except Refused as error:  # what would not be valid is a wrong question, as a wrong column is: exit code 2
+        raise InputError(str(error), file=path) from error
     except InputError as error:
         if error.file is not None:
             raise

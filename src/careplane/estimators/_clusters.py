@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from careplane.errors import InputError
-from careplane.estimators import ClusterData, Estimate, Floats
+from careplane.estimators import ClusterData, Estimate
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import ALPHA, Assumption, Key, Result, Spec
 
@@ -31,23 +30,15 @@ def cluster_data(frame: Frame, spec: Spec, seed: int = 0) -> tuple[ClusterData, 
     used = frame.complete(named)
     flat = np.zeros(len(used))
     data = ClusterData(
-        y=_finite(used, spec["outcome"]),
+        y=used.finite(spec["outcome"]),
         cluster=used.labels(spec["cluster"])[0],
         treated=used.binary(spec["treatment"]).astype(np.int64),
-        baseline=_finite(used, spec["baseline"]) if "baseline" in spec else flat,
+        baseline=used.finite(spec["baseline"]) if "baseline" in spec else flat,
         strata=used.labels(spec["strata"])[0] if "strata" in spec else flat.astype(np.int64),
         alpha=spec["alpha"],
         seed=seed,
     )
     return data, used
-
-
-def _finite(frame: Frame, name: str) -> Floats:
-    values = frame.numbers(name)
-    finite = np.isfinite(values)
-    if not finite.all():
-        raise InputError(f"is not finite (line {frame.line[int(np.argmin(finite))]})", field=name)
-    return values
 
 
 def answer(found: Estimate, used: Frame) -> Result:

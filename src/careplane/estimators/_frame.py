@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from careplane.errors import InputError
 from careplane.estimators import Floats, Ints
 
+_LARGE = 1e50
 Column = NDArray[Any]
 """``float64`` with NaN for what is missing, or ``object`` holding text and ``None``."""
 
@@ -55,6 +56,25 @@ class Frame:
             where = next(i for i, value in enumerate(found) if value is not None and not _is_number(value))
             raise InputError(f"holds text where a number is needed (line {self.line[where]})", field=name)
         return found
+
+    def finite(self, name: str) -> Floats:
+        """A column of finite numbers of a size that can be squared.
+
+        Raises:
+            InputError: it holds text, an infinite number or one beyond 1e50, names the line; or nothing but such small
+                ones that their squares vanish.
+        """
+        values = self.numbers(name)
+        good = np.isfinite(values)
+        if not good.all():
+            raise InputError(f"is not finite (line {self.line[int(np.argmin(good))]})", field=name)
+        large = np.abs(values) > _LARGE
+        if large.any():
+            line = self.line[int(np.argmax(large))]
+            raise InputError(f"is beyond {_LARGE:g} (line {line}); check it, or take a larger unit", field=name)
+        if 0 < float(np.abs(values).max(initial=0.0)) < 1 / _LARGE:
+            raise InputError(f"is below {1 / _LARGE:g} in every row; take a smaller unit", field=name)
+        return values
 
     def binary(self, name: str) -> Floats:
         """A column of 0 and 1, NaN where missing; two texts are taken in the order of the alphabet.

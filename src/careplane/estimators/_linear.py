@@ -37,16 +37,12 @@ class Coefficient:
 
 
 def finite(frame: Frame, name: str) -> Floats:
-    """A column of finite numbers.
+    """A column of finite numbers of a size that can be squared.
 
     Raises:
-        InputError: it holds text or an infinite number; names the line.
+        InputError: it holds text, an infinite number or one beyond 1e50; names the line.
     """
-    values = frame.numbers(name)
-    good = np.isfinite(values)
-    if not good.all():
-        raise InputError(f"is not finite (line {frame.line[int(np.argmin(good))]})", field=name)
-    return values
+    return frame.finite(name)
 
 
 def design(frame: Frame, columns: Sequence[str], *, intercept: bool = True) -> Design:

@@ -106,7 +106,7 @@ def reml(blocks: Sequence[Block], within: Within) -> Fit:
 
     Raises:
         InputError: the fixed effects cannot be told apart, or the outcome does not vary.
-        Refused: it does not converge.
+        Refused: it does not converge, or the variances cannot be told apart.
     """
     number = 1 + len(blocks[0].parts)
     theta = _start(blocks, within, number)
@@ -117,10 +117,20 @@ def reml(blocks: Sequence[Block], within: Within) -> Fit:
         theta, active, moved = _stepped(blocks, within, theta, active, step, state.deviance)
         if moved < 1e-11:
             state = _State(blocks, within, theta, active)
+            _told_apart(state.expected)
             return Fit(
                 state.beta, state.phi, theta, active, state.p_parts, state.q_parts, state.expected, state.observed()
             )
     raise Refused(["The mixed model does not converge."], "Use cluster_ols with CR2, or fewer random effects.")
+
+
+def _told_apart(information: Floats) -> None:
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    if np.linalg.cond(information / np.outer(scale, scale)) > 1e12:
+        raise Refused(
+            ["The variances cannot be told apart, as where each cluster has one row or one period."],
+            "Use cluster_ols without clusters, or leave a level of the model out.",
+        )
 
 
 def _start(blocks: Sequence[Block], within: Within, number: int) -> Floats:
@@ -276,13 +286,16 @@ def _adjusted(fit: Fit) -> Floats:
 
 
 def kenward_roger(fit: Fit, contrast: Floats) -> Contrast:
-    """The contrast with Kenward and Roger's adjusted standard error and degrees of freedom."""
+    """The contrast with Kenward and Roger's adjusted standard error and degrees of freedom.
+
+    For one contrast A1 = A2 = a, so their B is 3.5 a and g is -1; the moments of the scaled F then solve to 2 / a.
+    """
     phi, w, adjusted = fit.phi, np.linalg.inv(fit.expected), _adjusted(fit)
     variance = float(contrast @ phi @ contrast)
     ratios = np.array([float(contrast @ phi @ p @ phi @ contrast) / variance for p in fit.p_parts])
     a = float(ratios @ w @ ratios)
     value, se = float(contrast @ fit.beta), float(contrast @ adjusted @ contrast) ** 0.5
-    return Contrast(value, se, _scaled_f(a) if a > 0 else np.inf)
+    return Contrast(value, se, 2 / a if a > 0 else np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +320,7 @@ def kenward_roger_f(fit: Fit, contrasts: Floats) -> Joint:
     wald = float(value @ np.linalg.solve(contrasts @ _adjusted(fit) @ contrasts.T, value)) / number
     if a2 <= 0:
         return Joint(wald, number, np.inf, float(chdtrc(number, wald * number)))
+    a2 *= 1 - 1e-9 if abs(1 - a2 / number) < 1e-10 else 1.0  # the moments have a pole there
     b = (a1 + 6 * a2) / (2 * number)
     g = ((number + 1) * a1 - (number + 4) * a2) / ((number + 2) * a2)
     scale = 3 * number + 2 * (1 - g)
@@ -335,18 +349,6 @@ def _least_deviance(blocks: Sequence[Block], within: Within) -> float:
 
     found = _MINIMUM(loss, start, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-8, "maxiter": 2_000})
     return float(found.fun)
-
-
-def _scaled_f(a: float) -> float:
-    """Denominator degrees of freedom for one contrast, where A1 = A2 = ``a`` (Kenward & Roger 1997, section 3)."""
-    b = 3.5 * a
-    g = (2 * a - 5 * a) / (3 * a)
-    scale = 3 + 2 * (1 - g)
-    c1, c2, c3 = g / scale, (1 - g) / scale, (3 - g) / scale
-    mean = 1 / (1 - a)
-    variance = 2 * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
-    rho = variance / (2 * mean**2)
-    return 4 + 3 / (rho - 1)
 
 
 INFERENCES: Mapping[str, Callable[[Fit, Floats], Contrast]] = {

@@ -62,25 +62,36 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     half = normal_mixture_bound(count.astype(np.float64), spec["alpha"], rho) * np.sqrt(variance) / count
     half[:_FEW] = inf
     low, high = np.maximum.accumulate(mean - half), np.minimum.accumulate(mean + half)
+    drifted = bool(low[-1] > high[-1])
     out = np.flatnonzero((low > spec["null"]) | (high < spec["null"]))
+    ends = (mean[-1] - half[-1], mean[-1] + half[-1]) if drifted else (low[-1], high[-1])
     return Result(
         method="asymptotic confidence sequence, normal mixture",
         n=len(scores),
         estimate=float(mean[-1]),
         se=float(sqrt(variance[-1] / len(scores))),
-        ci_low=_told(low[-1]),
-        ci_high=_told(high[-1]),
+        ci_low=_told(ends[0]),
+        ci_high=_told(ends[1]),
         details={
             "crossed_at_row": int(out[0]) + 1 if len(out) else None,
             "rho": rho,
             "share_treated": _share(used, spec),
         },
-        warnings=() if len(scores) >= _FEW else (f"The first {_FEW} rows give no interval; there are {len(scores)}.",),
+        warnings=_warnings(len(scores), drifted=drifted),
         assumptions=(
             Assumption(name="rows are in the order in which they came", held=None, text="Nothing is sorted."),
         ),
         left_out=dict(used.left_out),
     )
+
+
+def _warnings(rows: int, *, drifted: bool) -> tuple[str, ...]:
+    told = []
+    if rows < _FEW:
+        told.append(f"The first {_FEW} rows give no interval; there are {rows}.")
+    if drifted:
+        told.append("Intervals of different times do not overlap, so the mean has moved; the last one alone is given.")
+    return tuple(told)
 
 
 def _told(value: float) -> float | None:

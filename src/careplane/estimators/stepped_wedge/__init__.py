@@ -68,6 +68,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     cluster, names = used.labels(spec["cluster"])
     if len(names) < MIN_CLUSTERS:
         raise Refused([f"{len(names)} clusters are too few for a mixed model."], "Use exact_permutation.")
+    _check_time(used, spec["time"])
     exposure = _exposure(used, spec, arm, cluster)
     built, contrast = _design(used, spec, arm, exposure)
     check_rank(built, [spec["treatment"]])
@@ -98,6 +99,17 @@ def estimate(frame: Frame, spec: Spec) -> Result:
         ),
         left_out=dict(used.left_out),
     )
+
+
+def _check_time(used: Frame, name: str) -> None:
+    """Periods are numbers, or texts in the order of the alphabet (such as 2026-03), never both."""
+    column = used.column(name)
+    if column.dtype == np.float64:
+        used.finite(name)
+        return
+    digits = np.array([str(value).replace(".", "", 1).lstrip("-").isdigit() for value in column])
+    if digits.any():
+        raise InputError(f"holds numbers and text (line {used.line[int(np.argmin(digits))]}); use one kind", field=name)
 
 
 def _exposure(used: Frame, spec: Spec, arm: Floats, cluster: Ints) -> Ints:

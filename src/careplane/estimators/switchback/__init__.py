@@ -65,6 +65,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     used = frame.complete([*named, *spec["covariates"], *spec["fixed_effects"]])
     duplicated(used, *(spec[name] for name in ("unit", "time") if name in spec))
     used, unit = _in_order(used, spec)
+    used.finite(spec["outcome"])
     state = used.binary(spec["treatment"])
     varies(state, spec["treatment"])
     block, since = _blocks(used, spec, state, unit)
