@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.lib as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -189,7 +189,8 @@ def test_every_key_given_a_value_that_it_cannot_have(tmp_path: Path, name: str) 
     wrong = []
     cases = [(key.name, value) for key in info.keys for value in wrong_values(key)]
     for key, value in [*cases, ("outcom", "y"), ("estimatr", "x"), (7, 1), ("", 2)]:
-        (tmp_path / "spec.yaml").write_text(yaml.safe_dump({**file, **spec, key: value}), encoding="utf-8")
+        given: dict[Any, Any] = {**file, **spec, key: value}
+        (tmp_path / "spec.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
         try:
             CliRunner().invoke(command, [str(tmp_path / "spec.yaml"), "--json"], catch_exceptions=False)
         except CareplaneError as error:
