@@ -22,6 +22,9 @@ from careplane.errors import InputError, Refused
 from careplane.estimators import Floats, Ints
 
 MAX_BLOCK = 3_000
+_CHUNK = 2_000_000
+"""Numbers in one matrix of a stack of blocks."""
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 MAX_STEPS = 200
 _TINY = 1e-10
 _MINIMUM: Any = optimize.minimize  # the library has no types
@@ -35,6 +38,35 @@ class Block:
     x: Floats
     count: Floats
     parts: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stack:
+    """Blocks of one size, one above the other: ``y`` (b, m), ``x`` (b, m, p), ``count`` (b, m), ``parts`` (b, k, m, m),
+    of which the first is that of the residual."""
+
+    y: Floats
+    x: Floats
+    count: Floats
+    parts: Floats
+
+    def covariance(self, theta: Floats) -> Floats:
+        return np.asarray(np.tensordot(theta, self.parts, axes=(0, 1)), dtype=np.float64)
+
+
+def _stacked(blocks: Sequence[Block]) -> list[_Stack]:
+    by_size: dict[int, list[Block]] = {}
+    for block in blocks:
+        by_size.setdefault(len(block.y), []).append(block)
+    found = []
+    for size, own in by_size.items():
+        step = max(1, _CHUNK // (size * size))
+        for at in range(0, len(own), step):
+            some = own[at : at + step]
+            parts = np.array([[np.diag(1 / one.count), *one.parts] for one in some])
+            y, x, count = (np.array([getattr(one, name) for one in some]) for name in ("y", "x", "count"))
+            found.append(_Stack(y, x, count, parts))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +114,7 @@ def cells(
     Returns:
         The places of the cells of each block; then by cell: mean, design, rows and ``design``; and what is within.
     """
-    keys = np.column_stack([group, x, design])
-    _, first, code, count = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
-    code = code.ravel()
+    first, code, count = _distinct(np.column_stack([group, x, design]))
     mean = np.bincount(code, weights=y) / count
     squares = float(((y - mean[code]) ** 2).sum())
     of_group = group[first]
@@ -101,6 +131,26 @@ def cells(
     return places, mean, x[first], count.astype(np.float64), design[first], within
 
 
+def _distinct(keys: Floats) -> tuple[Ints, Ints, Ints]:
+    """Of rows of numbers: where each different one stands first, which each row is, and how often it comes.
+
+    A million rows are sorted by one number mixed from their bits, which is then checked; sorting whole rows takes
+    twenty times as long.
+    """
+    mixed = np.zeros(len(keys), dtype=np.uint64)
+    for column in keys.T:
+        bits = (np.ascontiguousarray(column, dtype=np.float64) + 0.0).view(np.uint64)  # -0 is 0
+        mixed = (mixed ^ bits) * _MIX
+        mixed ^= mixed >> np.uint64(29)
+    _, first, code, count = np.unique(mixed, return_index=True, return_inverse=True, return_counts=True)
+    if not (keys == keys[first][code]).all():
+        _, first, code, count = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    order = np.lexsort(keys[first].T[::-1])  # the order that the rows themselves have
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order].astype(np.int64), rank[code.ravel()], count[order].astype(np.int64)
+
+
 def reml(blocks: Sequence[Block], within: Within) -> Fit:
     """Fit by Fisher scoring.
 
@@ -111,12 +161,13 @@ def reml(blocks: Sequence[Block], within: Within) -> Fit:
     number = 1 + len(blocks[0].parts)
     theta = _start(blocks, within, number)
     active = tuple(range(number))
+    stacks = _stacked(blocks)
     for _ in range(MAX_STEPS):
-        state = _State(blocks, within, theta, active)
+        state = _State(stacks, within, theta, active)
         step = np.linalg.lstsq(state.expected, state.score, rcond=None)[0]
-        theta, active, moved = _stepped(blocks, within, theta, active, step, state.deviance)
+        theta, active, moved = _stepped(stacks, within, theta, active, step, state.deviance)
         if moved < 1e-11:
-            state = _State(blocks, within, theta, active)
+            state = _State(stacks, within, theta, active)
             _told_apart(state.expected)
             return Fit(
                 state.beta, state.phi, theta, active, state.p_parts, state.q_parts, state.expected, state.observed()
@@ -148,7 +199,7 @@ def _start(blocks: Sequence[Block], within: Within, number: int) -> Floats:
 
 
 def _stepped(
-    blocks: Sequence[Block], within: Within, theta: Floats, active: tuple[int, ...], step: Floats, deviance: float
+    stacks: Sequence[_Stack], within: Within, theta: Floats, active: tuple[int, ...], step: Floats, deviance: float
 ) -> tuple[Floats, tuple[int, ...], float]:
     """The next parameters: the step, halved until the likelihood does not fall; those that reach zero stay there."""
     places = list(active)
@@ -156,50 +207,37 @@ def _stepped(
     for _ in range(40):
         trial = theta.copy()
         trial[places] = theta[places] + step
-        low = [k for k in places if k and _is_variance(blocks, k) and trial[k] <= _TINY * scale]
+        low = [k for k in places if k and _is_variance(stacks, k) and trial[k] <= _TINY * scale]
         trial[low] = 0.0
-        if trial[0] > 0 and _proper(blocks, trial):
+        if trial[0] > 0:
             kept = tuple(k for k in active if k not in low)
-            if _deviance(blocks, within, trial) <= deviance + 1e-9 * abs(deviance):
+            found = _deviance(stacks, within, trial)
+            if found is not None and found <= deviance + 1e-9 * abs(deviance):
                 return trial, kept, float(np.abs(trial - theta).max() / scale)
         step = step / 2
     return theta, active, 0.0
 
 
-def _is_variance(blocks: Sequence[Block], k: int) -> bool:
+def _is_variance(stacks: Sequence[_Stack], k: int) -> bool:
     """Whether a parameter is a variance (``V_k`` has no negative diagonal and is no covariance)."""
-    part = blocks[0].parts[k - 1]
+    part = stacks[0].parts[0, k]
     return bool(np.linalg.eigvalsh(part)[0] > -1e-9 * max(1.0, float(np.abs(part).max())))
 
 
-def _covariance(block: Block, theta: Floats) -> Floats:
-    v = np.diag(theta[0] / block.count)
-    for weight, part in zip(theta[1:], block.parts, strict=True):
-        v = v + weight * part
-    return v
-
-
-def _proper(blocks: Sequence[Block], theta: Floats) -> bool:
-    try:
-        for block in blocks:
-            np.linalg.cholesky(_covariance(block, theta))
-    except np.linalg.LinAlgError:
-        return False
-    return True
-
-
-def _deviance(blocks: Sequence[Block], within: Within, theta: Floats, *, restricted: bool = True) -> float:
-    """Minus twice the restricted (or the full) log-likelihood, up to a constant."""
+def _deviance(stacks: Sequence[_Stack], within: Within, theta: Floats, *, restricted: bool = True) -> float | None:
+    """Minus twice the restricted (or the full) log-likelihood, up to a constant; None where V is no covariance."""
     total = 0.0
-    p = blocks[0].x.shape[1]
-    xx, xy, yy = np.zeros((p, p)), np.zeros(p), 0.0
-    for block in blocks:
-        root = np.linalg.cholesky(_covariance(block, theta))
-        both = np.linalg.solve(root, np.column_stack([block.x, block.y]))
-        total += 2 * float(np.log(np.diag(root)).sum())
-        xx += both[:, :-1].T @ both[:, :-1]
-        xy += both[:, :-1].T @ both[:, -1]
-        yy += float(both[:, -1] @ both[:, -1])
+    p = stacks[0].x.shape[2]
+    both = np.zeros((p + 1, p + 1))
+    for stack in stacks:
+        try:
+            root = np.linalg.cholesky(stack.covariance(theta))
+        except np.linalg.LinAlgError:
+            return None
+        solved = np.linalg.solve(root, np.concatenate([stack.x, stack.y[:, :, None]], axis=2))
+        total += 2 * float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
+        both += np.einsum("bmi,bmj->ij", solved, solved)
+    xx, xy, yy = both[:-1, :-1], both[:-1, -1], float(both[-1, -1])
     sign, log_det = np.linalg.slogdet(xx)
     if sign <= 0:
         raise InputError("cannot be told apart from the other columns; leave one of them out", field="treatment")
@@ -210,33 +248,34 @@ def _deviance(blocks: Sequence[Block], within: Within, theta: Floats, *, restric
 class _State:
     """All that follows from one value of the parameters: fixed effects, score, information, Kenward & Roger's parts."""
 
-    def __init__(self, blocks: Sequence[Block], within: Within, theta: Floats, active: tuple[int, ...]) -> None:
-        self._within, self._theta, self._active = within, theta, active
-        self.deviance = _deviance(blocks, within, theta)
-        p, k = blocks[0].x.shape[1], len(active)
-        xx, xy = np.zeros((p, p)), np.zeros(p)
-        inverses = [np.linalg.inv(_covariance(block, theta)) for block in blocks]
-        for block, inverse in zip(blocks, inverses, strict=True):
-            xx += block.x.T @ inverse @ block.x
-            xy += block.x.T @ inverse @ block.y
+    def __init__(self, stacks: Sequence[_Stack], within: Within, theta: Floats, active: tuple[int, ...]) -> None:
+        self._within, self._theta = within, theta
+        found = _deviance(stacks, within, theta)
+        self.deviance = np.inf if found is None else found
+        p, k = stacks[0].x.shape[2], len(active)
+        inverses = [np.linalg.inv(stack.covariance(theta)) for stack in stacks]
+        reached = [inverse @ stack.x for stack, inverse in zip(stacks, inverses, strict=True)]
+        xx = sum(np.einsum("bmp,bmq->pq", stack.x, one) for stack, one in zip(stacks, reached, strict=True))
+        xy = sum(np.einsum("bmp,bm->p", one, stack.y) for stack, one in zip(stacks, reached, strict=True))
         self.phi: Floats = np.linalg.inv(xx).astype(np.float64)
-        self.beta = self.phi @ xy
+        self.beta: Floats = self.phi @ xy
         self.p_parts, self.q_parts = np.zeros((k, p, p)), np.zeros((k, k, p, p))
         traces, single, squares = np.zeros((k, k)), np.zeros(k), np.zeros(k)
         cross, reach = np.zeros((k, k)), np.zeros((k, p))
-        for block, inverse in zip(blocks, inverses, strict=True):
-            derived = [self._part(block, one) for one in active]
-            held = [inverse @ one for one in derived]
-            e = inverse @ (block.y - block.x @ self.beta)
-            for i in range(k):
-                single[i] += float(np.trace(held[i]))
-                squares[i] += float(e @ derived[i] @ e)
-                reach[i] += block.x.T @ (held[i] @ e)
-                self.p_parts[i] -= block.x.T @ held[i] @ inverse @ block.x
-                for j in range(k):
-                    traces[i, j] += float((held[i] * held[j].T).sum())
-                    cross[i, j] += float(e @ derived[i] @ inverse @ derived[j] @ e)
-                    self.q_parts[i, j] += block.x.T @ held[i] @ held[j] @ inverse @ block.x
+        for stack, inverse, ix in zip(stacks, inverses, reached, strict=True):
+            derived = stack.parts[:, list(active)]
+            held = inverse[:, None] @ derived
+            e = np.einsum("bmn,bn->bm", inverse, stack.y - stack.x @ self.beta)
+            u = np.einsum("bimn,bn->bim", derived, e)
+            hx = held @ ix[:, None]
+            xh = np.einsum("bmp,bimn->bipn", stack.x, held, optimize=True)
+            single += np.einsum("bimm->i", held)
+            squares += np.einsum("bm,bim->i", e, u)
+            reach += np.einsum("bmp,bim->ip", ix, u)
+            self.p_parts -= np.einsum("bmp,bimq->ipq", stack.x, hx, optimize=True)
+            traces += np.einsum("bimn,bjnm->ij", held, held, optimize=True)
+            cross += np.einsum("bim,bmn,bjn->ij", u, inverse, u, optimize=True)
+            self.q_parts += np.einsum("bipn,bjnq->ijpq", xh, hx, optimize=True)
         self._cross = cross - reach @ self.phi @ reach.T
         phi_p = [self.phi @ one for one in self.p_parts]
         projected = traces.copy()
@@ -257,9 +296,6 @@ class _State:
         s2 = float(self._theta[0])
         found[0, 0] += self._within.squares / s2**3 - 0.5 * self._within.df / s2**2
         return np.asarray(found)
-
-    def _part(self, block: Block, which: int) -> Floats:
-        return np.diag(1 / block.count) if which == 0 else block.parts[which - 1]
 
 
 def model_based(fit: Fit, contrast: Floats) -> Contrast:
@@ -344,8 +380,11 @@ def _least_deviance(blocks: Sequence[Block], within: Within) -> float:
     start = reml(blocks, within).theta
     start = np.log(np.maximum(start, 1e-4 * float(start.max())))
 
+    stacks = _stacked(blocks)
+
     def loss(logs: Floats) -> float:
-        return _deviance(blocks, within, np.exp(np.clip(logs, -60, 60)), restricted=False)
+        found = _deviance(stacks, within, np.exp(np.clip(logs, -60, 60)), restricted=False)
+        return np.inf if found is None else found
 
     found = _MINIMUM(loss, start, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-8, "maxiter": 2_000})
     return float(found.fun)
