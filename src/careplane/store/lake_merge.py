@@ -1,6 +1,6 @@
 """Staged rows meet the lake: new, already there, a newer version, an older one, or a conflict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -114,7 +114,7 @@ def _without_replaced(
     return renewed, old
 
 
-def write_part(connection: duckdb.DuckDBPyConnection, lake: Lake, query: str, values: dict[str, str]) -> Path:
+def write_part(connection: duckdb.DuckDBPyConnection, lake: Lake, query: str, values: Mapping[str, object]) -> Path:
     """Write the rows of a query to a new staged Parquet file."""
     file = lake.stage()
     copy = f"COPY ({query}) TO $target (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"

@@ -7,7 +7,7 @@ an error when the query runs, as the specification asks. Anything else is an :cl
 Source: https://sql-on-fhir.org/ (SQL on FHIR v2, ViewDefinition).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from careplane.codecs.views.duckdb_path import compile_path, is_true
@@ -47,12 +47,14 @@ class _Column:
     path: str
 
 
-def duckdb_sql(view: JSON, source: str | None = None) -> str:
+def duckdb_sql(view: JSON, source: str | None = None, carried: Sequence[str] = ()) -> str:
     """The ``SELECT`` of a ViewDefinition.
 
     Args:
         view: the ViewDefinition, decoded from JSON.
         source: the relation to read, with a JSON text column ``resource``; by default named after the resource type.
+        carried: columns of the relation that each row has before those of the view; they begin with an underscore, as
+            no column of a view does.
 
     Raises:
         InputError: the definition is not valid, or uses what this compiler leaves out; names the path or element.
@@ -61,9 +63,9 @@ def duckdb_sql(view: JSON, source: str | None = None) -> str:
     resource = _text(view, "resource", "ViewDefinition")
     relation = _quoted(source or resource)
     wheres = [is_true(compile_path(_text(row, "path", "where"), "node0")) for row in view.get("where", [])]
-    build = _Build(_select("resource::JSON AS node0", relation))
+    build = _Build(_select(", ".join(("resource::JSON AS node0", *map(_quoted, carried))), relation), carried)
     if wheres:
-        build.sql = _select("node0", f"({build.sql}) WHERE {' AND '.join(wheres)}")
+        build.sql = _select("*", f"({build.sql}) WHERE {' AND '.join(wheres)}")
     build.selects(view.get("select", []), "node0")
     return build.finish()
 
@@ -71,8 +73,9 @@ def duckdb_sql(view: JSON, source: str | None = None) -> str:
 class _Build:
     """Wraps a query layer by layer: a node column per ``forEach``, a collection column per view column."""
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, carried: Sequence[str]) -> None:
         self.sql = sql
+        self.carried = carried
         self.columns: list[_Column] = []
         self.nodes = 0
 
@@ -89,7 +92,8 @@ class _Build:
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names):
             raise InputError("two columns have the same name", field="ViewDefinition.select")
-        return _select(", ".join(_value(column) for column in self.columns), f"({self.sql})")
+        columns = (*map(_quoted, self.carried), *map(_value, self.columns))
+        return _select(", ".join(columns), f"({self.sql})")
 
     def _each(self, select: JSON, node: str) -> str:
         if "forEach" in select:
