@@ -5,7 +5,7 @@ PostgreSQL answer alike: explicit casts, integer arithmetic, epoch seconds, aggr
 ``ifelse(x, 1.0, 0.0)`` in place of a cast or mean of a boolean.
 """
 
-from careplane.measures._contract import COLUMNS, Measure, expression, measured, rows_sql, schemas_of
+from careplane.measures._contract import COLUMNS, Dialect, Measure, expression, measured, rows_sql, schemas_of
 from careplane.measures._in_memory import rows_in_memory
 from careplane.measures._instants import Column, epoch_seconds, offset_seconds, wall_seconds
 from careplane.measures._portable import problems
@@ -16,6 +16,7 @@ __all__ = [
     "RECORD",
     "TABLES",
     "Column",
+    "Dialect",
     "Measure",
     "epoch_seconds",
     "expression",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import ibis
 
@@ -15,6 +16,9 @@ COLUMNS = ("key", "cluster", "patient", "clinician", "at", "value", "weight")
 ids or null, ``at`` epoch seconds of the event in UTC, ``value`` in the unit of the measure or null when missing.
 ``weight`` is what the row counts for, 1 unless the measure says otherwise: the denominator of a ratio, the non-response
 weight of an answer. The figure of any group of rows is the sum of weight times value over the sum of weights."""
+
+Dialect = Literal["duckdb", "postgres", "pyspark"]
+"""The engines that give the same rows, as Ibis calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,17 @@ def expression(measure: Measure) -> ibis.Table:
     return measured(measure, {name: ibis.table(schema, name=name) for name, schema in schemas_of(measure).items()})
 
 
-def rows_sql(measure: Measure, schemas: Mapping[str, Mapping[str, str]]) -> str:
-    """The DuckDB query that gives the rows of a measure, ordered by key.
+def rows_sql(measure: Measure, schemas: Mapping[str, Mapping[str, str]], dialect: Dialect = "duckdb") -> str:
+    """The query that gives the rows of a measure, ordered by key (text as the engine orders it).
 
     Args:
         measure: the measure.
         schemas: Ibis column types by column, of each of its views; those of the run record are known.
+        dialect: the engine that is to run it.
 
     Raises:
         InputError: the expression does not give the columns that a measure promises.
     """
     known = {**{name: TABLES[name] for name in measure.reads}, **schemas}
     tables = {name: ibis.table(dict(schema), name=name) for name, schema in known.items()}
-    return str(ibis.to_sql(measured(measure, tables), dialect="duckdb"))
+    return str(ibis.to_sql(measured(measure, tables), dialect=dialect))

@@ -8,6 +8,7 @@ from ibis.expr.operations import Cast, Node, WindowFunction
 from careplane.codecs.views import duckdb_sql, problems_of
 from careplane.errors import InputError
 from careplane.measures._contract import COLUMNS, Measure, expression
+from careplane.measures._instants import PATTERNS
 from careplane.measures._tables import TABLES
 from careplane.records.evidence import MeasureInfo
 
@@ -19,16 +20,16 @@ OPERATORS = frozenset(
         *("Sqrt", "Ln", "Exp", "Power", "Clip", "Least", "Greatest", "Coalesce", "IfElse", "SearchedCase", "NullIf"),
         *("SimpleCase", "IsNull", "NotNull", "InValues", "And", "Or", "Not", "Between"),
         *("Equals", "NotEquals", "Less", "LessEqual", "Greater", "GreaterEqual"),
-        *("Substring", "StringLength", "StartsWith", "EndsWith", "StringReplace", "StringConcat", "Lowercase", "Strip"),
+        *("Substring", "StrRight", "StringLength", "StartsWith", "EndsWith", "StringReplace", "StringConcat", "Lowercase", "Strip"),
         *("ExtractEpochSeconds", "Sum", "Min", "Max", "CountStar", "Count", "CountDistinct"),
         *("WindowFunction", "WindowBoundary", "Lag", "Lead", "RowNumber"),
     }
 )
 """Ibis operations that DuckDB, Spark and PostgreSQL answer alike. Left out on purpose: means and sums of booleans and
 casts of them (PostgreSQL refuses), quantiles and distinct counts that an engine may approximate, first/last/any (ties),
-try_cast (PostgreSQL has none), regular expressions (dialects), clocks and random numbers."""
+try_cast (PostgreSQL has none), regular expressions (dialects) but those of instants, clocks and random numbers."""
 
-SOURCES = {"timestamp": {"string"}, "int64": {"string", "int64", "int32", "int8", "int16", "float64"}}
+SOURCES = {"timestamp('UTC')": {"string"}, "int64": {"string", "int64", "int32", "int8", "int16", "float64"}}
 SOURCES["float64"] = SOURCES["int64"] | {"decimal"}
 SOURCES["string"] = {"string", "int64"}
 AIMS = {
@@ -97,6 +98,9 @@ def _of_expression(measure: Measure) -> Iterator[str]:
 
 def _of_node(node: Any) -> str:
     name = type(node).__name__
+    if name in ("RegexSearch", "RegexReplace"):
+        known = getattr(node.pattern, "value", None) in PATTERNS
+        return "" if known else "a regular expression: dialects differ; cut the text by its characters"
     if name not in OPERATORS:
         return f"{name} is outside the operators that every engine answers alike"
     if isinstance(node, Cast):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pyarrow.lib as pa
 
 from careplane.codecs.views import compile_view
@@ -33,6 +34,7 @@ class Spark:
 
     def __init__(self, session: Any) -> None:
         self.session = session
+        getattr(ibis, "pyspark")  # noqa: B009 - it registers the options that Ibis asks for when it compiles for Spark
 
     def put(self, name: str, table: pa.Table) -> None:
         """See :class:`careplane.evidence.engines.Engine`."""
