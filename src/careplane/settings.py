@@ -130,6 +130,16 @@ ROWS: tuple[Row, ...] = (
         "messages_file", "", "File with the channels and policy of messages to patients (TOML); empty: portal, letters."
     ),
     Row("erp_path", "", "Folder into which the ERP drops files (CSV, X12); empty: none is read."),
+    Row(
+        "measures_engine",
+        "duckdb",
+        "Where measures run: duckdb (in this process), spark or postgres.",
+        choices=("duckdb", "spark", "postgres"),
+    ),
+    Row("measures_at", "02:30", "When all measures run each night (HH:MM in the time zone of the site); empty: never."),
+    Row("spark_master", "local[*]", "Master of the Spark on which measures run: local[N], or the URL of a cluster."),
+    Row("measures_database_url", "", "URL of the PostgreSQL on which measures run.", secret=True),
+    Row("measures_database_url_file", "", "File with that URL (mode 600)."),
     Row("session_hours", 12.0, "How long a console sign-in lasts.", least=0.1, most=720),
     Row(
         "log_level",

@@ -69,7 +69,9 @@ class Hostile:
         if table not in self.measure.views:
             return (table, column) in (("runs", "run"), ("reports", "report"))
         selects = self.measure.views[table]["select"]
-        flat = not any(key in select for select in selects for key in ("forEach", "forEachOrNull", "unionAll", "repeat"))
+        flat = not any(
+            key in select for select in selects for key in ("forEach", "forEachOrNull", "unionAll", "repeat")
+        )
         paths = {one["name"]: one["path"] for select in selects for one in select.get("column", [])}
         return flat and paths.get(column) in ("id", "getResourceKey()")
 
@@ -79,17 +81,24 @@ class Hostile:
 
     def _floats(self, n: int) -> list[Any]:
         scale = 10.0 ** self.random.integers(-6, 7, n)
-        found = np.where(self.random.random(n) < 0.3, self.random.integers(-5, 200, n), self.random.normal(size=n) * scale)
+        found = np.where(
+            self.random.random(n) < 0.3, self.random.integers(-5, 200, n), self.random.normal(size=n) * scale
+        )
         return [float(value) for value in found]
 
     def _instants(self, n: int) -> list[Any]:
         """Mostly within sixty days, many of them the same, in all zones; some at the edges of what is a time."""
-        days = np.datetime64("2026-02-01T00:00:00") + self.random.integers(0, 60 * 24 * 4, n).astype("timedelta64[s]") * 900
+        days = (
+            np.datetime64("2026-02-01T00:00:00")
+            + self.random.integers(0, 60 * 24 * 4, n).astype("timedelta64[s]") * 900
+        )
         zones = self.random.choice(ZONES, n)
         parts = self.random.choice(["", "", ".5", ".123456"], n)
         plain = [f"{day}{part}{zone}" for day, part, zone in zip(days, parts, zones, strict=True)]
         odd = self.random.choice(INSTANTS, n)
-        return [str(o) if hostile else p for o, p, hostile in zip(odd, plain, self.random.random(n) < 0.15, strict=True)]
+        return [
+            str(o) if hostile else p for o, p, hostile in zip(odd, plain, self.random.random(n) < 0.15, strict=True)
+        ]
 
     def _strings(self, n: int) -> list[Any]:
         """Ids of other rows, what the measure compares with, references made of both, and odd texts."""

@@ -1,5 +1,6 @@
 """``careplane measure``: the measures of the shelf on the loaded data."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -90,14 +91,14 @@ def _never(name: str) -> MeasureRun:
     return msgspec.convert({"measure": name, "at": "0001-01-01T00:00:00Z", "engine": "", "problem": ""}, MeasureRun)
 
 
-def _chosen(measures: dict[str, Measure], names: tuple[str, ...]) -> dict[str, Measure]:
+def _chosen(measures: Mapping[str, Measure], names: tuple[str, ...]) -> dict[str, Measure]:
     for name in names:
         if name not in measures:
             raise NotFound(missing("measure", name, measures))
     return {name: measures[name] for name in names or measures}
 
 
-def _print(done: list[MeasureRun], measures: dict[str, Measure]) -> None:
+def _print(done: list[MeasureRun], measures: Mapping[str, Measure]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("Measure", "Rows", "With value", "Mean", "Unit", "Read", "Seconds"):
         table.add_column(heading, justify="left" if heading in ("Measure", "Unit") else "right", overflow="fold")

@@ -13,21 +13,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow.lib as pa
 import pyarrow.parquet as pq
-from pyarrow import ipc
+from msgspec.structs import replace
 
 from careplane.errors import CareplaneError, DataError
 from careplane.evidence.engines import Engine, ibis_schema, rows_on
-from careplane.evidence.engines.choosing import Choice, open_engine
 from careplane.evidence.engines.on_spark import Spark
 from careplane.measures import Measure, rows_sql
 from careplane.records import Record
 from careplane.store.lake import tables as lake_parts
-from careplane.store.lake_views import FOLDER as VIEWS
 from careplane.store.lake_views import forget_rows, kept_rows
 
 FOLDER = "measures"
@@ -55,7 +54,7 @@ class MeasureRun(Record, frozen=True):
 
     measure: str
     at: datetime
-    engine: str
+    engine: str = "duckdb"
     rows: int = 0
     measured: int = 0
     figure: float | None = None
@@ -82,7 +81,7 @@ def run_measures(
     measures: Mapping[str, Measure],
     tables: Mapping[str, pa.Table],
     at: datetime,
-    choice: Choice | None = None,
+    engine: Engine,
     tell: Callable[[MeasureRun], None] = lambda _run: None,
     *,
     anew: bool = False,
@@ -94,14 +93,14 @@ def run_measures(
         measures: by id.
         tables: what measures read beside their views, by name.
         at: the time of the run.
-        choice: the engine; DuckDB by default.
+        engine: where they run; it is given the tables.
         tell: told after each measure.
         anew: forget what earlier runs kept, and read everything.
 
     Raises:
-        InputError, MissingExtra, StoreError: the engine cannot be had.
+        DataError: the kept figure of a measure cannot be read, or the engine cannot take a table.
+        StoreError: the home cannot be written.
     """
-    choice = choice or Choice()
     folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if anew:
@@ -110,27 +109,24 @@ def run_measures(
     schemas = {name: ibis_schema(table.schema) for name, table in tables.items()}
     digests = {name: _digest(table) for name, table in tables.items()}
     done = []
-    scratch = home / VIEWS / ".scratch"
-    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open_engine(choice, scratch) as engine:
-        for name, table in tables.items():
-            engine.put(name, table)
-        for name, measure in measures.items():
-            started = time.perf_counter()
-            try:
-                with _views(engine, home, measure) as held:
-                    sources = (*held.sources, *(digests[one] for one in measure.reads))
-                    known = held.schemas | {one: schemas[one] for one in measure.reads}
-                    found = _run(engine, measure, known, sources, folder, before.get(name))
-                told = {"resources_read": held.resources_read, "taken_over": held.taken_over}
-            except CareplaneError as error:
-                found, told = MeasureRun(measure=name, at=at, engine=choice.name, problem=str(error)), {}
-            seconds = round(time.perf_counter() - started, 3)
-            found = msgspec.structs.replace(found, at=at, engine=choice.name, seconds=seconds, **told)
-            if not found.problem:
-                _replace(folder / f"{name}.json", msgspec.json.encode(found))
-            done.append(found)
-            tell(found)
+    for name, table in tables.items():
+        engine.put(name, table)
+    for name, measure in measures.items():
+        started = time.perf_counter()
+        try:
+            with _views(engine, home, measure) as held:
+                sources = (*held.sources, *(digests[one] for one in measure.reads))
+                known = held.schemas | {one: schemas[one] for one in measure.reads}
+                found = _run(engine, measure, known, sources, folder, before.get(name), at)
+            found = replace(found, resources_read=held.resources_read, taken_over=held.taken_over)
+        except CareplaneError as error:
+            found = MeasureRun(measure=name, at=at, problem=str(error))
+        seconds = round(time.perf_counter() - started, 3)
+        found = replace(found, at=at, engine=engine.name, seconds=seconds)
+        if not found.problem:
+            _replace(folder / f"{name}.json", msgspec.json.encode(found))
+        done.append(found)
+        tell(found)
     return done
 
 
@@ -157,16 +153,18 @@ def _run(
     sources: tuple[str, ...],
     folder: Path,
     before: MeasureRun | None,
+    at: datetime,
 ) -> MeasureRun:
     name = measure.info.id
     query = rows_sql(measure, schemas, engine.dialect)
     inputs = hashlib.sha256("\n".join((query, *sources)).encode()).hexdigest()
     rows_file = folder / f"{name}.parquet"
     if before is not None and before.inputs == inputs and rows_file.exists():
-        return msgspec.structs.replace(before, unchanged=True)
+        return replace(before, unchanged=True)
     rows = rows_on(engine, measure, schemas)
     draft = rows_file.with_suffix(".new")
-    pq.write_table(rows, draft, compression="zstd")
+    write: Any = pq.write_table  # the library has no types
+    write(rows, draft, compression="zstd")
     _replace_by(draft, rows_file)
     value = np.asarray(rows["value"].fill_null(np.nan).to_numpy(), dtype=float)
     weight = np.asarray(rows["weight"].fill_null(0.0).to_numpy(), dtype=float)
@@ -174,8 +172,7 @@ def _run(
     total = float(weight[measured].sum())
     return MeasureRun(
         measure=name,
-        at=datetime.min,  # the caller's
-        engine="",
+        at=at,
         rows=len(value),
         measured=int(measured.sum()),
         figure=float(value[measured] @ weight[measured]) / total if total else None,
@@ -214,10 +211,10 @@ def _views_on_spark(engine: Spark, home: Path, measure: Measure) -> _Held:
 
 
 def _digest(table: pa.Table) -> str:
-    out = pa.BufferOutputStream()
-    with ipc.new_stream(out, table.schema) as stream:
-        stream.write_table(table.combine_chunks())
-    return hashlib.sha256(out.getvalue()).hexdigest()
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()
 
 
 def _replace(file: Path, content: bytes) -> None:

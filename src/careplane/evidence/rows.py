@@ -10,21 +10,25 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from careplane.codecs.views import duckdb_sql
 from careplane.estimators import Floats, Ints
 from careplane.evidence.patients import Groups, read_groups
 from careplane.evidence.reference_tables import read_ruca, reference_tables
 from careplane.evidence.run_tables import RunRecord, record_tables
 from careplane.measures import Measure, rows_sql
 from careplane.store.lake import connect
+from careplane.store.lake_views import kept_rows
 
 Texts = NDArray[np.object_]
 _TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}
 
+NEVER = -(2**62)
+"""Before any window: when an event happened whose time the record does not say."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows of a measure as columns, ordered by key. ``at`` epoch seconds; ``value`` is NaN where missing; ``weight`` is
+    """Rows of a measure as columns, ordered by key. ``at`` epoch seconds, ``NEVER`` where the record has no readable
+    time, which is in no window; ``value`` is NaN where missing; ``weight`` is
     what a row counts for (1, the denominator of a ratio, or a non-response weight)."""
 
     key: Texts
@@ -59,17 +63,18 @@ def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord, on: 
     with closing(connect(home)) as connection:
         for name, table in {**record_tables(record), **reference_tables(home)}.items():
             connection.register(name, table)
-        rows = {name: _rows(connection, measure) for name, measure in measures.items()}
+        rows = {name: _rows(connection, home, measure) for name, measure in measures.items()}
         return Extract(rows, read_groups(connection, on, read_ruca(home)))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Rows:
-    schemas = {name: _materialise(connection, name, duckdb_sql(view)) for name, view in measure.views.items()}
+def _rows(connection: duckdb.DuckDBPyConnection, home: Path, measure: Measure) -> Rows:
+    with kept_rows(home, measure.views) as kept:
+        schemas = {name: _materialise(connection, name, view.sql) for name, view in kept.items()}
     found = connection.execute(rows_sql(measure, schemas)).fetchnumpy()
     value = np.ma.filled(found["value"].astype(np.float64), np.nan)
     weight = np.ma.filled(found["weight"].astype(np.float64), 0.0)
     texts = {name: _texts(found[name]) for name in ("key", "cluster", "patient", "clinician")}
-    return Rows(at=np.asarray(found["at"], dtype=np.int64), value=value, weight=weight, **texts)
+    return Rows(at=np.ma.filled(found["at"].astype(np.int64), NEVER), value=value, weight=weight, **texts)
 
 
 def _texts(column: NDArray[np.object_]) -> Texts:

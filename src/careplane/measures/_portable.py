@@ -20,7 +20,17 @@ OPERATORS = frozenset(
         *("Sqrt", "Ln", "Exp", "Power", "Clip", "Least", "Greatest", "Coalesce", "IfElse", "SearchedCase", "NullIf"),
         *("SimpleCase", "IsNull", "NotNull", "InValues", "And", "Or", "Not", "Between"),
         *("Equals", "NotEquals", "Less", "LessEqual", "Greater", "GreaterEqual"),
-        *("Substring", "StrRight", "StringLength", "StartsWith", "EndsWith", "StringReplace", "StringConcat", "Lowercase", "Strip"),
+        *(
+            "Substring",
+            "StrRight",
+            "StringLength",
+            "StartsWith",
+            "EndsWith",
+            "StringReplace",
+            "StringConcat",
+            "Lowercase",
+            "Strip",
+        ),
         *("ExtractEpochSeconds", "Sum", "Min", "Max", "CountStar", "Count", "CountDistinct"),
         *("WindowFunction", "WindowBoundary", "Lag", "Lead", "RowNumber"),
     }

@@ -20,6 +20,7 @@ from careplane.server.chat import chat_routes
 from careplane.server.erp_tending import tend_erp
 from careplane.server.events import events_door, events_openapi
 from careplane.server.integration_checks import tend_checks
+from careplane.server.measuring import tend_measures
 from careplane.server.message_doors import MessageDoors
 from careplane.server.messaging import tend_messages
 from careplane.server.monitoring import tend_monitoring
@@ -93,6 +94,7 @@ def own_turns(platform: Platform, durable: Durable | None) -> tuple[Coroutine[No
         tend_messages(platform.messages),
         tend_erp(platform, durable),
         tend_monitoring(platform),
+        tend_measures(platform),
     )
 
 

@@ -2,22 +2,28 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
-from careplane.errors import CareplaneError, InputError
-from careplane.evidence.engines.choosing import Choice
+from careplane.errors import CareplaneError, InputError, SettingsError
+from careplane.evidence.engines.choosing import Choice, open_engine
 from careplane.evidence.measure_runs import FOLDER, MeasureRun, run_measures
+from careplane.evidence.reference_tables import reference_tables
 from careplane.evidence.run_tables import read_record, record_tables
 from careplane.measures import Measure
 from careplane.server.platform import Platform
 from careplane.settings import Settings
+from careplane.store.lake_views import FOLDER as VIEWS
 
 ENGINES = ("duckdb", "spark", "postgres")
 TEND_SECONDS = 30.0
 AGAIN = timedelta(minutes=15)
 """How long after a run that failed the next one is tried."""
+
+SCRATCH = ".scratch"
+"""Folder beside the kept rows of views for what an engine spills."""
 
 _MARK = ".nightly"
 log = logging.getLogger("careplane.measures")
@@ -50,8 +56,9 @@ def run_now(
 ) -> list[MeasureRun]:
     """Run measures on the loaded data and the run record of an installation, and tell the ledger."""
     now = platform.clock()
-    tables = record_tables(read_record(platform.store))
-    done = run_measures(platform.home, measures, tables, now, choice, tell, anew=anew)
+    tables = {**record_tables(read_record(platform.store)), **reference_tables(platform.home)}
+    with open_engine(choice, platform.home / VIEWS / SCRATCH) as engine:
+        done = run_measures(platform.home, measures, tables, now, engine, tell, anew=anew)
     facts: dict[str, str | int | float | bool | None] = {
         "engine": choice.name,
         "measures": len(done),
@@ -67,8 +74,8 @@ async def tend_measures(platform: Platform) -> None:
 
     A night that passed while no process ran is made up for, if there was one before.
     """
-    at = platform.settings.text("measures_at")
-    if not at:
+    at = night_of(platform.settings)
+    if at is None:
         return
     last = last_night(platform.home) or platform.clock()
     while True:
@@ -96,13 +103,26 @@ def run_night(platform: Platform) -> list[MeasureRun]:
     return done
 
 
-def due(now: datetime, at: str, last: datetime) -> bool:
-    """Whether the last time of the day ``at`` (``HH:MM`` in the zone of ``now``) lies after ``last``."""
-    hour, minute = int(at[:2]), int(at[3:])
-    time = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if time > now:
-        time -= timedelta(days=1)
-    return last < time
+def night_of(settings: Settings) -> time | None:
+    """When measures run each night, in the time zone of the site; ``None`` for never.
+
+    Raises:
+        SettingsError: ``measures_at`` is no time of the day.
+    """
+    text = settings.text("measures_at")
+    if not text:
+        return None
+    if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise SettingsError(f"{text!r} is no time of the day; write HH:MM, such as 02:30", field="measures_at")
+    return time.fromisoformat(text)
+
+
+def due(now: datetime, at: time, last: datetime) -> bool:
+    """Whether the latest such time of the day, in the zone of ``now``, lies after ``last``."""
+    latest = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
+    if latest > now:
+        latest -= timedelta(days=1)
+    return last < latest
 
 
 def last_night(home: Path) -> datetime | None:

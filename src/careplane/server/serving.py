@@ -11,6 +11,7 @@ from careplane.console import create_account, find_accounts, one_time_link
 from careplane.records.people import Role
 from careplane.server.asgi import asgi_app
 from careplane.server.binding import bind
+from careplane.server.measuring import night_of
 from careplane.server.mllp import listening
 from careplane.server.platform import Platform
 from careplane.server.schedules import open_schedules
@@ -35,9 +36,10 @@ def serve(
         beside: gets the address, and gives what runs while the installation is served.
 
     Raises:
-        SettingsError: the address cannot be bound.
+        SettingsError: the address cannot be bound, or ``measures_at`` is no time of the day.
     """
     settings = platform.settings
+    night_of(settings)  # what it cannot read ends the command, not a task beside the server
     listener = bind(settings.text("host"), int(settings.number("port")))
     address = f"http://{settings.text('host')}:{listener.getsockname()[1]}"
     durable = Durable(platform.runtime, platform.home, open_schedules(platform))

@@ -126,7 +126,7 @@ def forget_rows(home: Path) -> None:
     folder = home / FOLDER
     with _alone(folder):
         for view in folder.iterdir():
-            if view.is_dir():
+            if view.is_dir() and not view.name.startswith("."):
                 shutil.rmtree(view)
 
 

@@ -5,9 +5,8 @@ An engine holds named tables and answers SQL of its dialect with Arrow. The rows
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
-import pyarrow.compute as pc
 import pyarrow.lib as pa
 
 from careplane.errors import InputError
@@ -24,10 +23,13 @@ ROWS = pa.schema(
 )
 """The columns of the rows of a measure."""
 
+Name = Literal["duckdb", "spark", "postgres"]
+
 
 class Engine(Protocol):
     """Named tables, and answers to SQL over them."""
 
+    name: Name
     dialect: Dialect
 
     def put(self, name: str, table: pa.Table) -> None:
@@ -70,4 +72,4 @@ def rows_on(engine: Engine, measure: Measure, schemas: Mapping[str, Mapping[str,
         DataError: the data does not bear the expression.
     """
     found = engine.query(rows_sql(measure, schemas, engine.dialect)).cast(ROWS)
-    return found.take(pc.sort_indices(found, sort_keys=[("key", "ascending")]))
+    return found.sort_by("key")

@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from careplane.errors import InputError
-from careplane.evidence.engines import Engine
+from careplane.evidence.engines import Engine, Name
 from careplane.evidence.engines.on_duckdb import open_duckdb
 from careplane.evidence.engines.on_postgres import open_postgres
 from careplane.evidence.engines.on_spark import open_spark
-
-Name = Literal["duckdb", "spark", "postgres"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +26,14 @@ def open_engine(choice: Choice, scratch: Path) -> Iterator[Engine]:
 
     Args:
         choice: which and where.
-        scratch: a folder for what does not fit into memory.
+        scratch: a folder for what does not fit into memory, which is patient data; made when it is missing.
 
     Raises:
         InputError: PostgreSQL without a URL.
         MissingExtra: Spark is not installed.
         StoreError: the engine does not answer.
     """
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     if choice.name == "spark":
         with open_spark(scratch, choice.where or "local[*]") as spark:
             yield spark

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow.lib as pa
 
 from careplane.errors import DataError
+from careplane.evidence.engines import Name
 from careplane.measures import Dialect
 from careplane.store.lake_views import Kept
 
@@ -15,6 +16,7 @@ from careplane.store.lake_views import Kept
 class DuckDB:
     """A DuckDB in memory that spills to a folder."""
 
+    name: Name = "duckdb"
     dialect: Dialect = "duckdb"
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

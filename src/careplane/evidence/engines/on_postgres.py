@@ -9,6 +9,7 @@ import pyarrow.lib as pa
 from psycopg import sql as pg
 
 from careplane.errors import DataError, StoreError
+from careplane.evidence.engines import Name
 from careplane.measures import Dialect
 from careplane.store.lake_views import Kept
 
@@ -21,6 +22,7 @@ _ARROW = {25: pa.string(), 20: pa.int64(), 701: pa.float64(), 16: pa.bool_()}
 class Postgres:
     """A session of a PostgreSQL server."""
 
+    name: Name = "postgres"
     dialect: Dialect = "postgres"
 
     def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -46,10 +48,7 @@ class Postgres:
         return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
     def _copy(self, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-        columns = [
-            pg.SQL("{} {}").format(pg.Identifier(field.name), pg.SQL(_TYPES[field.type]))  # type: ignore[arg-type]
-            for field in schema
-        ]
+        columns = [pg.SQL("{} {}").format(pg.Identifier(field.name), pg.SQL(_TYPES[field.type])) for field in schema]
         table = pg.Identifier("pg_temp", name)
         with self.connection.cursor() as cursor, _told():
             cursor.execute(pg.SQL("DROP TABLE IF EXISTS {}").format(table))

@@ -17,6 +17,7 @@ import pyarrow.lib as pa
 from careplane.codecs.views import compile_view
 from careplane.codecs.views.arrow_rows import arrow_schema, arrow_table, rows_of_texts
 from careplane.errors import DataError, MissingExtra, StoreError
+from careplane.evidence.engines import Name
 from careplane.measures import Dialect
 from careplane.records import JSON
 from careplane.store.lake_views import Kept
@@ -30,6 +31,7 @@ Batches = Iterator[pa.RecordBatch]
 class Spark:
     """A Spark session."""
 
+    name: Name = "spark"
     dialect: Dialect = "pyspark"
 
     def __init__(self, session: Any) -> None:
@@ -122,6 +124,7 @@ def _start(scratch: Path, master: str) -> Any:
     if master.startswith("local"):
         scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         options |= {**_LOCAL, "spark.local.dir": str(scratch), "spark.sql.warehouse.dir": str(scratch / "warehouse")}
+        options["spark.sql.shuffle.partitions"] = "16"  # the 200 of Spark are for clusters
     builder = SparkSession.builder.master(master).appName("careplane")
     for name, value in options.items():
         builder = builder.config(name, value)
