@@ -50,4 +50,5 @@ def _whole(instant: Column) -> Column:
     # Java lets ``$`` match before a last line break, so the last character is looked at as well
     sound = instant.re_search(INSTANT) & instant.right(1).re_search(_LAST)
     text = sound.ifelse(instant, ibis.null("string")).re_replace(_FRACTION, "").replace(":60", ":59")
-    return text + ibis.literal(_MIDNIGHT).right(ibis.greatest(len(_MIDNIGHT) - text.length(), 0))
+    midnight: Column = ibis.literal(_MIDNIGHT)
+    return text + midnight.right(ibis.greatest(len(_MIDNIGHT) - text.length(), 0))
