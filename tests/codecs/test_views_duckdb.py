@@ -72,6 +72,8 @@ PATIENT: JSON = {
     "id": "a",
     "name": [{"use": "usual", "given": ["Ann", "O'Hara"]}, {"use": "official", "given": ["Anna"]}],
     "active": True,
+    "multipleBirthInteger": 2,
+    "extension": [{"url": "x", "valueQuantity": {"value": 1.5}}],
     "managingOrganization": {"reference": "http://ehr.test/fhir/Organization/o1/_history/2"},
     "generalPractitioner": [{"reference": "Practitioner/p1"}, {"reference": "Organization/o2"}],
 }
@@ -90,6 +92,9 @@ PATIENT: JSON = {
         ("generalPractitioner.getReferenceKey(Organization)", "string", "o2"),
         ("name.exists()", "boolean", True),
         ("id = 'b'", "boolean", False),
+        ("multipleBirth.ofType(integer)", "integer", 2),
+        ("multipleBirth.ofType(boolean)", "boolean", None),
+        ("extension.where(url = 'x').value.ofType(Quantity).value", "decimal", 1.5),
     ],
 )
 def test_paths(path: str, kind: str, value: object) -> None:
@@ -109,6 +114,8 @@ def test_paths(path: str, kind: str, value: object) -> None:
         "'x",
         "where(a='b'",
         "x.getReferenceKey('Patient')",
+        "name.ofType(HumanName)",
+        "value.ofType(Quantity",
     ],
 )
 def test_a_path_outside_the_subset_is_refused_by_name(path: str) -> None:

@@ -2,7 +2,8 @@
 
 Every expression becomes one SQL expression of type ``JSON[]``: a FHIRPath collection. Understood: member access,
 ``$this``, string, boolean and integer literals, ``=``, ``where()``, ``first()``, ``exists()``, ``empty()``, ``not()``,
-``getResourceKey()`` and ``getReferenceKey(Type)``. Anything else is an :class:`InputError` that names the path.
+``getResourceKey()``, ``getReferenceKey(Type)``, and ``ofType(Type)`` right after an element that FHIR gives a choice of
+types (``value``, ``effective``, ...). Anything else is an :class:`InputError` that names the path.
 
 Source: SQL on FHIR v2, ViewDefinition, section "Supported FHIRPath functionality"; FHIRPath N1 (HL7 2.0.0).
 """
@@ -14,6 +15,13 @@ from careplane.errors import InputError
 
 _TOKEN = re.compile(r"\s*(?:(?P<name>\$this|[A-Za-z_]\w*)|(?P<text>'(?:[^'\\]|\\.)*')|(?P<int>\d+)|(?P<mark>[.()=]))")
 _EMPTY = "[]::JSON[]"
+_CHOICES = frozenset(
+    {
+        *("abatement", "deceased", "effective", "identified", "medication", "multipleBirth", "occurrence", "onset"),
+        *("performed", "reported", "serviced", "timing", "value"),
+    }
+)
+"""Elements of a choice of types, whose JSON name ends in the type: ``value.ofType(Quantity)`` is ``valueQuantity``."""
 _KEY = r"(?:^|/){type}/([A-Za-z0-9.-]{{1,64}})(?:/_history/[^/]+)?$"
 
 
@@ -85,7 +93,7 @@ class _Parser:
 
     def step(self, name: str, on: str) -> str:
         if not self.take("("):
-            return on if name == "$this" else _member(on, name, self.variable())
+            return on if name == "$this" else _member(on, name + self.choice(name), self.variable())
         sql = self.function(name, on)
         if not self.take(")"):
             raise _unsupported(self.path, self.next()[1])
@@ -108,6 +116,17 @@ class _Parser:
         if name not in plain:
             raise _unsupported(self.path, f"{name}()")
         return plain[name]
+
+    def choice(self, name: str) -> str:
+        """The type that ``ofType()`` picks of an element with a choice of types, as the JSON name ends; else nothing."""
+        ahead = [text for _, text in self.tokens[self.at : self.at + 3]]
+        if name not in _CHOICES or ahead != [".", "ofType", "("]:
+            return ""
+        self.at += 3
+        kind = self.type_name()
+        if not self.take(")"):
+            raise _unsupported(self.path, self.peek())
+        return kind[0].upper() + kind[1:]
 
     def type_name(self) -> str:
         kind, text = self.next()
