@@ -118,7 +118,7 @@ class _Parser:
         return plain[name]
 
     def choice(self, name: str) -> str:
-        """The type that ``ofType()`` picks of an element with a choice of types, as the JSON name ends; else nothing."""
+        """The type that ``ofType()`` picks of a choice of types, as the JSON name ends; else nothing."""
         ahead = [text for _, text in self.tokens[self.at : self.at + 3]]
         if name not in _CHOICES or ahead != [".", "ofType", "("]:
             return ""
