@@ -3,11 +3,7 @@
 A day is the one that the record shows (its wall date), so no change of clocks makes a night longer or shorter.
 """
 
-import ibis
-
-from careplane.measures._instants import Column
-
-_REST: Column = ibis.literal("-01-01")
+from careplane.measures._instants import Column, wall_seconds, whole
 
 FAR_DAY = 2_932_896
 """31 December 9999: the day of what has not ended."""
@@ -15,15 +11,14 @@ FAR_DAY = 2_932_896
 
 def wall_day(moment: Column) -> Column:
     """The wall date of a FHIR date, dateTime or instant as days since 1970-01-01; one without a day counts from the
-    first (``2026-03`` is 1 March)."""
-    whole = (moment + _REST.substr(moment.length() - 4)).substr(0, 10)
-    padded = (moment.length() >= 10).ifelse(moment.substr(0, 10), whole)
-    return (padded.cast("timestamp").epoch_seconds().cast("int64") // 86400).cast("int64")
+    first (``2026-03`` is 1 March), what is no FHIR date is null."""
+    return (wall_seconds(moment) // 86400).cast("int64")
 
 
 def month_of(moment: Column) -> Column:
     """The month that a FHIR date shows, as months since year 0 (January 2026 is 24312)."""
-    return moment.substr(0, 4).cast("int64") * 12 + moment.substr(5, 2).cast("int64") - 1
+    text = whole(moment)
+    return text.left(4).cast("int64") * 12 + text.left(7).right(2).cast("int64") - 1
 
 
 def first_day(month: Column) -> Column:

@@ -28,12 +28,12 @@ def epoch_seconds(instant: Column) -> Column:
     Fractions are dropped, a leap second is the one before it, a partial date is its first moment in UTC; what is no
     FHIR dateTime is null. The time zone of an engine has no say.
     """
-    return _seconds(_whole(instant))
+    return _seconds(whole(instant))
 
 
 def wall_seconds(instant: Column) -> Column:
     """The wall time that a FHIR dateTime shows, as if it were UTC, in seconds since 1970; null where it is none."""
-    return _seconds(_whole(instant).left(19) + "Z")
+    return _seconds(whole(instant).left(19) + "Z")
 
 
 def offset_seconds(instant: Column) -> Column:
@@ -45,7 +45,7 @@ def _seconds(text: Column) -> Column:
     return text.cast("timestamp('UTC')").epoch_seconds().cast("int64")
 
 
-def _whole(instant: Column) -> Column:
+def whole(instant: Column) -> Column:
     """A dateTime with all its parts, to the second; null where it is none, as a cast of it might end the query."""
     # Java lets ``$`` match before a last line break, so the last character is looked at as well
     sound = instant.re_search(INSTANT) & instant.right(1).re_search(_LAST)

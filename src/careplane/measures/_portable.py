@@ -39,7 +39,10 @@ OPERATORS = frozenset(
 casts of them (PostgreSQL refuses), quantiles and distinct counts that an engine may approximate, first/last/any (ties),
 try_cast (PostgreSQL has none), regular expressions (dialects) but those of instants, clocks and random numbers."""
 
-SOURCES = {"timestamp('UTC')": {"string"}, "int64": {"string", "int64", "int32", "int8", "int16", "float64"}}
+SOURCES = {
+    "timestamp('UTC')": {"string"},
+    "int64": {"string", "int64", "int32", "int8", "int16", "float64"},
+}
 SOURCES["float64"] = SOURCES["int64"] | {"decimal"}
 SOURCES["string"] = {"string", "int64"}
 AIMS = {
