@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from careplane.cli import main
+from careplane.store.lake import connect
 
 PATIENT = '{"resourceType":"Patient","id":"p1"}'
 
@@ -74,3 +75,49 @@ def test_an_interrupt_ends_a_load_and_the_next_one_goes_on(tmp_path: Path) -> No
     done = subprocess.run([*command, "--json"], capture_output=True, timeout=60, check=True)
     counts = json.loads(done.stdout)["types"][0]
     assert counts["new"] + counts["already"] == 120_000
+
+
+def deletion(*urls: str, method: str = "DELETE") -> str:
+    entries = [{"request": {"method": method, "url": url}} for url in urls]
+    return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}) + "\n"
+
+
+def test_what_the_ehr_deleted_is_taken_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = tmp_path / "home"
+    people = [f'{{"resourceType":"Patient","id":"p{number}"}}' for number in range(3)]
+    (tmp_path / "a.ndjson").write_text("\n".join(people) + "\n")
+    load(str(tmp_path), "--home", str(home))
+    gone = deletion("Patient/p0", "http://ehr.test/fhir/Patient/p9") + deletion("Observation/o1", "Patient/p2")
+    (tmp_path / "Bundle.1.deleted").write_text(gone)
+    capsys.readouterr()
+    assert load(str(tmp_path), "--home", str(home), "--deletions") == 0
+    assert "2 resource(s) taken out of the loaded data; 2 more were not in it." in capsys.readouterr().out
+    with connect(home) as connection:
+        assert connection.sql('SELECT id FROM "Patient"').fetchall() == [("p1",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (deletion("Patient/p0") + PATIENT + "\n", "Bundle.1.deleted:2: is no Bundle of deletions"),
+        (deletion("Patient/p0", method="PUT"), "Bundle.1.deleted:1: entry[0].request: is no deletion"),
+        (deletion("Patient"), "is no deletion of a resource (DELETE Type/id)"),
+        ("{", "Bundle.1.deleted:1: is not JSON"),
+    ],
+)
+def test_a_damaged_list_of_deletions_takes_nothing_out(
+    content: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "a.ndjson").write_text('{"resourceType":"Patient","id":"p0"}\n')
+    load(str(tmp_path), "--home", str(home))
+    (tmp_path / "Bundle.1.deleted").write_text(content)
+    assert load(str(tmp_path), "--home", str(home), "--deletions") == 2
+    assert told in capsys.readouterr().err
+    with connect(home) as connection:
+        assert connection.sql('SELECT id FROM "Patient"').fetchall() == [("p0",)]
+
+
+def test_deletions_without_a_file_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load(str(tmp_path), "--deletions") == 2
+    assert "holds no *.deleted file" in capsys.readouterr().err

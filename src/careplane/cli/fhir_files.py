@@ -18,7 +18,7 @@ from careplane.records import JSON
 MAX_LINE = 64 * 1024 * 1024
 """Bytes of the longest line, and of the largest JSON file."""
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_LINES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
+_LINES = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz", ".deleted")
 
 
 def resources(path: Path, *, any_object: bool = False) -> Iterator[tuple[int, JSON]]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from careplane.codecs.fhir.types import ID_PATTERN, RESOURCE_TYPES
-from careplane.errors import InputError
+from careplane.errors import DataError, InputError
 from careplane.records import JSON, Record
 
 Level = Literal["system", "patient", "group"]
@@ -141,3 +141,26 @@ def _instant(text: str, field: str) -> str:
 
 def _is_id(text: str) -> bool:
     return re.fullmatch(ID_PATTERN, text) is not None
+
+
+def deleted_references(bundle: object) -> list[str]:
+    """What a Bundle of deletions names, as ``Type/id``.
+
+    Source: FHIR Bulk Data Access 2.0, "Response - Complete Status": the Bundles of ``deleted`` are transactions whose
+    entries have a request with the method DELETE and the URL of the resource.
+
+    Raises:
+        DataError: it is no such Bundle; ``field`` says where.
+    """
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        raise DataError("is no Bundle of deletions")
+    found = []
+    entries = bundle.get("entry", [])
+    for index, entry in enumerate(entries if isinstance(entries, list) else [None]):
+        request = entry.get("request") if isinstance(entry, dict) else None
+        url = request.get("url") if isinstance(request, dict) and request.get("method") == "DELETE" else None
+        parts = url.rstrip("/").split("/")[-2:] if isinstance(url, str) else []
+        if len(parts) != 2 or parts[0] not in RESOURCE_TYPES or not parts[1]:
+            raise DataError("is no deletion of a resource (DELETE Type/id)", field=f"entry[{index}].request")
+        found.append("/".join(parts))
+    return found
