@@ -62,7 +62,7 @@ class Served:
         now = datetime.now(UTC)
         console.create_account(self.context.store, name, name.title(), roles, now, person)
         path = console.one_time_link(self.context.store, name, now)
-        with httpx.Client(base_url=self.address, follow_redirects=True) as client:
+        with httpx.Client(base_url=self.address, follow_redirects=True, timeout=60) as client:
             done = client.post(path, data={"csrf": token(client.get(path))})
             assert done.status_code == 200, done.text
             yield client

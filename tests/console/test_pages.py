@@ -42,6 +42,8 @@ PATHS = (
     "/requests",
     "/learn/portal_reply",
     "/safety",
+    "/safety/monitoring",
+    "/safety/monitoring/portal_reply",
     "/data",
     "/search?q=portal",
     "/search",

@@ -115,7 +115,7 @@ def test_a_breach_opens_once_is_acknowledged_and_closes_after_two_good_days(sour
     broken = read(sources, 5)["failures"]
     assert broken.state == "breach"
     assert broken.value == 0.45
-    assert "Beyond the threshold of 0.3 share: 0.45" in broken.text
+    assert "Breach of 2026-01-09: 45.0%, beyond the threshold of 30.0%." in broken.text
     read(sources, 5)
     (breach,) = find_breaches(store, APP.id, only_open=True)
     assert (breach.owner, breach.due_on) == ("Director of primary care", date(2026, 1, 12))
@@ -144,7 +144,7 @@ def test_a_breach_may_pause_the_app(sources: Sources) -> None:
     assert read(sources, 5, monitored.app(rule))["failures"].reviewer == "A. Person"
     (held,) = switches(sources.store)
     assert held.automatic
-    assert held.reason.startswith("Runs that failed: Beyond the threshold")
+    assert held.reason.startswith("Runs that failed: 60.0%, beyond the threshold")
     read(sources, 5, monitored.app(rule))
     assert len(switches(sources.store)) == 1
 

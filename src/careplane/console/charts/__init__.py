@@ -1,6 +1,7 @@
 """Charts: Altair drawn to SVG offline, each a :class:`Figure` with its sentence and its table."""
 
 from careplane.console.charts.cards import reasons_figure
+from careplane.console.charts.control import control_figure
 from careplane.console.charts.effects import effect_figure
 from careplane.console.charts.figure import Figure
 from careplane.console.charts.forest import forest_figure
@@ -9,6 +10,7 @@ from careplane.console.charts.use import use_figure, xmr_figure
 
 __all__ = [
     "Figure",
+    "control_figure",
     "effect_figure",
     "forest_figure",
     "funnel_figure",

@@ -34,7 +34,7 @@ def halt(visit: Visit) -> Response:
 
 
 def let_run(visit: Visit) -> Response:
-    """Release the stop of an app; it takes another person."""
+    """Release the stop of an app, or ask for it where a watch stopped it; it takes another person."""
     release(visit.context.store, visit.context.ledger, "app", visit.path("app"), visit.who, visit.now)
     return visit.go("/safety")
 

@@ -37,7 +37,7 @@ def hold(store: Store, ledger: Ledger, reading: Reading, wrong: Sequence[tuple[s
     if reason and held is None:
         held = _opened(store, ledger, reading, period, reason, now)
     if reason and held is not None:
-        return replace(reading, state="breach", text=f"{reading.text} {held.reason}")
+        return replace(reading, state="breach", text=f"{reading.text} Breach of {held.period}: {held.reason}")
     if held is None:
         return reading
     since = [text for time, text in wrong if time > held.period][-GOOD_PERIODS:]

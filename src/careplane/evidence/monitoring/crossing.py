@@ -58,9 +58,15 @@ def sentence(watch: SafetyWatch) -> str:
     """How a watch stands, in words with numbers."""
     counted = f"{watch.events:,} of {watch.runs:,} runs had {_events(watch)}"
     if watch.crossed_at is None:
-        return f"{counted}; evidence {watch.evidence:.3g}, the bound is {watch.bound:.3g}."
+        return f"{counted}; evidence {_evidence(watch)}, the bound is {watch.bound:.3g}."
+    looks = "1 look" if watch.looks == 1 else f"{watch.looks:,} looks"
     more = f"so the true share is above {watch.rule.max_rate:.2%} (at least {watch.low:.2%})"
-    return f"{counted}, {more}; evidence {watch.evidence:.3g} at {watch.looks:,} looks, the bound is {watch.bound:.3g}."
+    return f"{counted}, {more}; evidence {_evidence(watch)} at {looks}, the bound is {watch.bound:.3g}."
+
+
+def _evidence(watch: SafetyWatch) -> str:
+    """The e-value; how far it is beyond a thousand says nothing to a reader."""
+    return "over 1,000" if watch.evidence > 1000 else f"{watch.evidence:.3g}"
 
 
 def _events(watch: SafetyWatch) -> str:

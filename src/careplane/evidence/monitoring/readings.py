@@ -245,7 +245,7 @@ def _wrong(info: MetricInfo, rule: MetricRule, chart: Chart, learning: bool) -> 
     for point in chart.points:
         text = ""
         if rule.threshold is not None and _beyond(point.value, rule.threshold, info):
-            text = f"Beyond the threshold of {rule.threshold:g} {info.unit}: {point.value:.3g}."
+            text = f"{_amount(info, point.value)}, beyond the threshold of {_amount(info, rule.threshold)}."
         elif point.time in concerns:
             text = f"A signal of concern: {concerns[point.time]}."
         told.append((point.time, text))
@@ -267,10 +267,16 @@ def _state(chart: Chart, last: str, learning: bool) -> State:
 
 def _sentence(info: MetricInfo, chart: Chart, learning: bool, least: int) -> str:
     last = chart.points[-1]
-    value = f"{last.value:.1%}" if info.unit == "share" else f"{last.value:,.3g} {info.unit}"
+    value = _amount(info, last.value)
     if learning:
         return f"{value} in {last.time}; {len(chart.points)} of {least} periods of the baseline so far."
     return f"{value} in {last.time}: {chart.variation}."
+
+
+def _amount(info: MetricInfo, value: float) -> str:
+    if info.unit == "share":
+        return f"{value:.1%}"
+    return f"{value:,.0f} {info.unit}" if abs(value) >= 1000 else f"{value:.3g} {info.unit}"
 
 
 def _nothing(info: MetricInfo, every: Sequence[Point], small_cell: int) -> str:
