@@ -21,7 +21,7 @@ from careplane.console import board_pack
 from careplane.errors import Conflict
 from careplane.records import JSON
 from careplane.sandbox import Ehr, Staff, generate
-from careplane.sandbox.journey import closing, leadership
+from careplane.sandbox.journey import closing, leadership, watching
 from careplane.sandbox.journey.clock import SimulatedClock
 from careplane.sandbox.journey.pilot import read_inbox, run_pilot
 from careplane.sandbox.journey.scene import JourneyOptions, Scene
@@ -186,6 +186,7 @@ def _conclude(scene: Scene, progress: Progress) -> tuple[JSON, tuple[Path, ...]]
     gate, decision = closing.decide(scene, result)
     closing.answer_users(scene, result)
     signals = alignment.record_signals(scene.platform.store, scene.now.date())
+    watched = watching.watch(scene)
     done(1)
     done = progress("Write the report", 1)
     summary = summarise(
@@ -198,6 +199,7 @@ def _conclude(scene: Scene, progress: Progress) -> tuple[JSON, tuple[Path, ...]]
         value=value,
         cells=cells,
     )
+    summary["safety"] = watched
     path = scene.options.out / "summary.json"
     path.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     report = board_pack(console_context(scene.platform), scene.options.out, summary=summary)
