@@ -22,6 +22,8 @@ WALK = (
     "/people",
     "/requests",
     "/safety",
+    "/safety/monitoring",
+    "/safety/monitoring/portal_reply",
     "/data",
 )
 pytestmark = [pytest.mark.browser]

@@ -283,7 +283,7 @@ def _nothing(info: MetricInfo, every: Sequence[Point], small_cell: int) -> str:
     if every:
         return f"Withheld: no whole period has {small_cell} cases."
     if info.layer == "impact":
-        return f"Not measured: {info.definition}" if not info.unit else "Not measured: the data have no case of it yet."
+        return "The data have no case of it yet." if info.unit else info.definition
     if info.id == "canaries":
-        return f"Not measured. {info.definition}"
-    return "Not measured: the run record holds no whole period of it yet."
+        return info.definition
+    return "The run record holds no whole period of it yet."
