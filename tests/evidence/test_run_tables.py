@@ -1,14 +1,21 @@
 """The run record as tables: every column from a run, its review, its survey and what was reported of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
 
 from careplane.change import post_request
 from careplane.evidence.run_tables import RunRecord, read_record, record_tables
 from careplane.measures import RECORD
+from careplane.records.erp import Employment, ErpBatch, Rate
+from careplane.records.money import CostLine
+from careplane.records.people import Person
 from careplane.records.quality import Adjudication
 from careplane.records.run import Draft, Event, Finding, Permit, Review, Run, Survey
-from careplane.store import Store, insert_new
-from careplane.store.tables import runs
+from careplane.store import Store, insert_new, save
+from careplane.store.tables import people, runs
+from careplane.value.erp import take
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 EPOCH = 1772463600
@@ -151,3 +158,39 @@ def test_an_adjudication_keeps_its_counts_apart() -> None:
         0.25,
         EPOCH,
     ]
+
+
+def test_what_the_erp_told_is_costs_by_month_the_roster_in_days_and_rates_of_people(store: Store) -> None:
+    line = CostLine(
+        id="l1", item="portal_reply", category="licence", usd=12.5, on=date(2026, 12, 31), cost_centre="c", source="s"
+    )
+    other = msgspec.structs.replace(line, id="l2", item="ambient_note")
+    person = Person(
+        id="Practitioner/p1", name="A", job="nurse", unit="Location/c", site="Organization/s", department="d"
+    )
+    employed = Employment(
+        person="Practitioner/p1", job="nurse", unit="Location/c", fte=Decimal("0.8"), hired_on=date(1970, 1, 3),
+        as_of=date(1971, 1, 1), source="s",
+    )  # fmt: skip
+    batch = ErpBatch(name="x", hash="h", facts=(line, other, employed, Rate("nurse", Decimal("61.5"), "s")))
+    take(store, batch, AT)
+    with store.write() as connection:
+        save(connection, people, person, id=person.id, unit=person.unit, job=person.job)
+    tables = record_tables(read_record(store, "portal_reply"), ["costs", "staff", "rates"])
+    december, january = (int(datetime(2026 + n, 12 - 11 * n, 1, tzinfo=UTC).timestamp()) for n in (0, 1))
+    assert tables["costs"].to_pylist() == [
+        {"line": "l1", "item": "portal_reply", "category": "licence", "usd": 12.5, "starts": december, "ends": january}
+    ]
+    assert tables["staff"].to_pylist() == [
+        {
+            "person": "p1",
+            "unit": "Location/c",
+            "job": "nurse",
+            "fte": 0.8,
+            "hired_day": 2,
+            "left_day": None,
+            "as_of_day": 365,
+        }
+    ]
+    assert tables["rates"].to_pylist() == [{"clinician": "p1", "per_hour": 61.5}]
+    assert len(read_record(store).costs) == 2

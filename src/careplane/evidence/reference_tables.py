@@ -5,6 +5,7 @@
                       publishes it: ``ZIP_CODE`` (2010) or ``ZIPCode`` (2020), and ``RUCA1`` or ``PrimaryRUCA`` (1-10;
                       99: not coded)
 ``expected_stays.csv``  ``reason`` (code of the first reason of a stay; ``*``: any other), ``days`` expected
+``rvus.csv``          ``code`` (or ``HCPCS``), ``wrvu`` (or ``WORK RVU``): from the CMS physician fee schedule
 ====================  ==========================================================================================
 
 Other columns are passed over. A table that is not there is empty.
@@ -22,6 +23,7 @@ from careplane.errors import DataError
 FOLDER = Path("reference")
 _RUCA = (("zip_code", "zipcode"), ("ruca1", "primaryruca"))
 _STAYS = (("reason",), ("days",))
+_RVUS = (("code", "hcpcs"), ("wrvu", "work rvu"))
 
 
 def read_ruca(home: Path) -> Mapping[str, int]:
@@ -42,18 +44,28 @@ def read_ruca(home: Path) -> Mapping[str, int]:
 
 
 def reference_tables(home: Path) -> dict[str, pa.Table]:
-    """The reference tables that measures read (:data:`careplane.measures.TABLES`) by name.
+    """The reference tables that measures read (:data:`careplane.measures.REFERENCE`) by name.
 
     Raises:
         DataError: a file is no such table; says where.
     """
-    file, days = home / FOLDER / "expected_stays.csv", {}
-    for line, (reason, length) in _cells(file, _STAYS):
-        if not reason or reason in days or not 0 < _number(length) < 10_000:
-            raise DataError("needs a reason that was not there before and days above 0", file=file, line=line)
-        days[reason] = _number(length)
-    arrays = [pa.array(list(days), pa.string()), pa.array(list(days.values()), pa.float64())]
-    return {"expected_stays": pa.Table.from_arrays(arrays, names=["reason", "days"])}
+    stays = _numbers(home / FOLDER / "expected_stays.csv", _STAYS, "a reason", least=1e-9)
+    rvus = _numbers(home / FOLDER / "rvus.csv", _RVUS, "a code", least=0.0)
+    return {"expected_stays": _table(stays, "reason", "days"), "rvus": _table(rvus, "code", "wrvu")}
+
+
+def _numbers(file: Path, columns: tuple[tuple[str, ...], ...], what: str, least: float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for line, (name, cell) in _cells(file, columns):
+        if not name or name in found or not least <= _number(cell) < 10_000:
+            raise DataError(f"needs {what} that was not there before, and a number that can be", file=file, line=line)
+        found[name] = _number(cell)
+    return found
+
+
+def _table(numbers: Mapping[str, float], name: str, value: str) -> pa.Table:
+    arrays = [pa.array(list(numbers), pa.string()), pa.array(list(numbers.values()), pa.float64())]
+    return pa.Table.from_arrays(arrays, names=[name, value])
 
 
 def _cells(file: Path, columns: tuple[tuple[str, ...], ...]) -> Iterator[tuple[int, list[str]]]:

@@ -14,6 +14,7 @@ from careplane.estimators import Floats, Ints
 from careplane.evidence.patients import Groups, read_groups
 from careplane.evidence.reference_tables import read_ruca, reference_tables
 from careplane.evidence.run_tables import RunRecord, record_tables
+from careplane.evidence.texts import read_texts
 from careplane.measures import Measure, rows_sql
 from careplane.store.lake import connect
 from careplane.store.lake_views import kept_rows
@@ -63,6 +64,8 @@ def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord, on: 
     with closing(connect(home)) as connection:
         for name, table in {**record_tables(record), **reference_tables(home)}.items():
             connection.register(name, table)
+        if any("texts" in measure.reads for measure in measures.values()):
+            connection.register("texts", read_texts(connection))
         rows = {name: _rows(connection, home, measure) for name, measure in measures.items()}
         return Extract(rows, read_groups(connection, on, read_ruca(home)))
 

@@ -9,11 +9,13 @@ from careplane.measures._contract import COLUMNS, Dialect, Measure, expression, 
 from careplane.measures._in_memory import rows_in_memory
 from careplane.measures._instants import Column, epoch_seconds, offset_seconds, wall_seconds
 from careplane.measures._portable import problems
-from careplane.measures._tables import RECORD, TABLES
+from careplane.measures._tables import DERIVED, RECORD, REFERENCE, TABLES
 
 __all__ = [
     "COLUMNS",
+    "DERIVED",
     "RECORD",
+    "REFERENCE",
     "TABLES",
     "Column",
     "Dialect",

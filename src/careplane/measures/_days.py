@@ -30,3 +30,10 @@ def first_day(month: Column) -> Column:
     year, place = (march // 12).cast("int64"), march % 12
     days = year * 365 + (year // 4).cast("int64") - (year // 100).cast("int64") + (year // 400).cast("int64")
     return days + ((place * 153 + 2) // 5).cast("int64") - 719_468
+
+
+def year_of(day: Column) -> Column:
+    """The calendar year of a day in days since 1970-01-01, exact for the years 0 to 9999."""
+    guess = ((day * 400 + 287_804_000) // 146_097).cast("int64")  # a year has 146,097 / 400 days; off by one at most
+    later, earlier = first_day(guess * 12 + 12) <= day, first_day(guess * 12) > day
+    return later.ifelse(guess + 1, earlier.ifelse(guess - 1, guess))

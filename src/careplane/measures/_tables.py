@@ -8,13 +8,48 @@ from collections.abc import Mapping
 
 REFERENCE: Mapping[str, Mapping[str, str]] = {
     "expected_stays": {"reason": "string", "days": "float64"},
+    "rvus": {"code": "string", "wrvu": "float64"},
 }
 """Column types of the reference tables that a site brings as files.
 
-``expected_stays``: nights that a stay is expected to take by the code of its first reason, ``*`` for every other one.
+==============  ======================================================================================================
+expected_stays  nights that a stay is expected to take by the code of its first reason, ``*`` for every other one
+rvus            work relative value units of a billing code
+==============  ======================================================================================================
 """
 
+DERIVED: Mapping[str, Mapping[str, str]] = {
+    "texts": {
+        "reference": "string",
+        "patient": "string",
+        "clinician": "string",
+        "unit": "string",
+        "at": "int64",
+        "grade": "float64",
+    },
+}
+"""Column types of what no query can work out of the chart: replies to patients with their reading ``grade`` (null where
+the formula does not hold), whoever wrote them."""
+
 RECORD: Mapping[str, Mapping[str, str]] = {
+    "staff": {
+        "person": "string",
+        "unit": "string",
+        "job": "string",
+        "fte": "float64",
+        "hired_day": "int64",
+        "left_day": "int64",
+        "as_of_day": "int64",
+    },
+    "costs": {
+        "line": "string",
+        "item": "string",
+        "category": "string",
+        "usd": "float64",
+        "starts": "int64",
+        "ends": "int64",
+    },
+    "rates": {"clinician": "string", "per_hour": "float64"},
     "runs": {
         "run": "string",
         "app": "string",
@@ -72,8 +107,11 @@ written   the references of what a run wrote to the chart
 reports   what people reported of an output: ``what`` (unsafe, wrong_fact, wrong_patient, missing, screen)
 adjudications  one row per output that was read twice and settled, with its errors and its probability of being drawn
 surveys   answers to the three questions, 1-5: I like it, it performs, it makes my work easier
+staff     lines of the HR roster: ``fte`` clinical full-time equivalent; first, last and latest known day (since 1970)
+costs     lines of the cost ledger with the calendar month in which they were posted (``starts`` to before ``ends``)
+rates     the loaded hourly rate (USD) of a clinician's job
 ========  ================================================================================================
 """
 
-TABLES = {**RECORD, **REFERENCE}
+TABLES = {**RECORD, **DERIVED, **REFERENCE}
 """Column types of every table that a measure may read beside its views."""

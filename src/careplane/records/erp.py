@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from careplane.records import Record
 from careplane.records.money import CostLine
 
-ErpKind = Literal["invoice", "purchase_order", "cost_centre", "contract", "rate", "shift", "stock", "claim"]
+ErpKind = Literal[
+    "invoice", "purchase_order", "cost_centre", "contract", "rate", "shift", "stock", "claim", "employment"
+]
 EventName = Literal["invoice.posted", "item.backordered", "roster.gap", "claim.denied"]
 
 
@@ -119,6 +121,27 @@ class Shift(Record, frozen=True):
         return max(0, self.needed - self.planned)
 
 
+class Employment(Record, frozen=True):
+    """One line of the HR roster: somebody in a job of a unit, from the first to the last day (``None``: still there).
+
+    ``person`` and ``unit`` are references (``Practitioner/p001``); ``fte`` is the clinical full-time equivalent, of
+    which 1 is a full week of patient care; ``as_of`` the day on which the line was true.
+    """
+
+    person: str
+    job: str
+    unit: str
+    fte: Decimal
+    hired_on: date
+    as_of: date
+    source: str
+    left_on: date | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.person}/{self.unit}/{self.job}/{self.hired_on.isoformat()}"
+
+
 class StockItem(Record, frozen=True):
     """An item of the store room: on hand, on order, and what the supplier says of a back order."""
 
@@ -181,7 +204,7 @@ class Claim(Record, frozen=True):
         return self.status == DENIED
 
 
-ErpFact = CostCentre | Contract | Rate | Invoice | PurchaseOrder | Shift | StockItem | Claim | CostLine
+ErpFact = CostCentre | Contract | Rate | Invoice | PurchaseOrder | Shift | Employment | StockItem | Claim | CostLine
 """Anything that an ERP tells."""
 
 

@@ -9,6 +9,7 @@
                       ``currency``
 ``purchase_orders``   ``purchase_order,line,vendor,item,ordered_on,quantity,unit_price`` and ``currency``
 ``roster``            ``shift,unit,job,starts,ends,needed,planned``
+``staff``             ``person,job,unit,fte,hired_on,as_of`` and ``left_on`` (the HR roster)
 ``stock``             ``item,description,on_hand,reorder_point,back_ordered,as_of`` and ``expected_on,supplier,site``
 ``claims``            ``claim_id,posted_on,event,patient,claim,claim_response,payer,amount_usd,reason``
 ``cloud_bill``        FOCUS 1.x (:mod:`careplane.connectors.erp_files.focus`)
@@ -25,6 +26,7 @@ from careplane.records.erp import (
     Claim,
     Contract,
     CostCentre,
+    Employment,
     ErpFact,
     Invoice,
     PurchaseOrder,
@@ -113,6 +115,12 @@ def tables(zone: ZoneInfo) -> dict[str, Table]:
             _plain(Shift),
             check=_in_order,
         ),
+        "staff": Table(
+            {"person": reference, "job": text, "unit": reference, "fte": quantity, "hired_on": day, "as_of": day},
+            _plain(Employment),
+            {"left_on": day},
+            check=_employed,
+        ),
         "stock": Table(
             {
                 "item": text,
@@ -151,6 +159,13 @@ def _currency(cell: str) -> str:
 
 def _in_order(values: Values) -> tuple[str, str] | None:
     return ("ends", "is before it starts") if values["ends"] < values["starts"] else None  # type: ignore[operator]
+
+
+def _employed(values: Values) -> tuple[str, str] | None:
+    left, fte = values.get("left_on"), values["fte"]
+    if left is not None and left < values["hired_on"]:  # type: ignore[operator]
+        return "left_on", "is before hired_on"
+    return ("fte", "is more than 2") if fte > 2 else None  # type: ignore[operator]
 
 
 def _plain(kind: type, **renamed: str) -> Callable[[Values, str], ErpFact]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from careplane.connectors import erp_files
 from careplane.connectors.erp_files import ErpFolder, focus
 from careplane.errors import CareplaneError, DataError, InputError, NotFound
-from careplane.records.erp import Claim, Invoice, PurchaseOrder, Shift, StockItem
+from careplane.records.erp import Claim, Employment, Invoice, PurchaseOrder, Shift, StockItem
 
 HEADER = "line_id,posted_on,cost_centre,vendor,category,item,description,amount_usd"
 GOOD = "L1,2026-01-31,CC-1,Acme,licence,portal_reply,Seats,1234.50"
@@ -278,3 +278,33 @@ def test_any_row_is_taken_or_named(tmp_path: Path, cells: list[str]) -> None:
     except DataError as error:
         told = str(error)
     assert not told or "costs.csv" in told
+
+
+STAFF = "person,job,unit,fte,hired_on,left_on,as_of\n"
+
+
+def test_the_hr_roster_is_read_with_first_and_last_days(tmp_path: Path) -> None:
+    rows = "Practitioner/p1,nurse,Location/c1,0.8,2020-02-29,,2026-03-01\n"
+    rows += "Practitioner/p2,physician,Location/c1,1,2019-01-01,2026-02-28,2026-03-01\n"
+    source, file = reader(tmp_path, "staff.csv", STAFF + rows)
+    facts = source.read(file).facts
+    assert [(one.person, one.fte, one.hired_on, one.left_on) for one in facts if isinstance(one, Employment)] == [
+        ("Practitioner/p1", Decimal("0.8"), date(2020, 2, 29), None),
+        ("Practitioner/p2", Decimal(1), date(2019, 1, 1), date(2026, 2, 28)),
+    ]
+    assert len({one.key for one in facts if isinstance(one, Employment)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("p1,nurse,Location/c1,0.8,2020-02-29,,2026-03-01", "person: is not a reference"),
+        ("Practitioner/p1,nurse,Location/c1,0.8,2020-02-29,2020-02-28,2026-03-01", "left_on: is before hired_on"),
+        ("Practitioner/p1,nurse,Location/c1,8,2020-02-29,,2026-03-01", "fte: is more than 2"),
+        ("Practitioner/p1,nurse,Location/c1,0.8,2019-02-29,,2026-03-01", "hired_on"),
+    ],
+)
+def test_an_hr_roster_that_cannot_be_is_refused_with_its_field(tmp_path: Path, row: str, told: str) -> None:
+    source, file = reader(tmp_path, "staff.csv", f"{STAFF}{row}\n")
+    with pytest.raises(DataError, match=told):
+        source.read(file)
