@@ -45,6 +45,7 @@ COMMANDS: dict[str, str] = {
     "guard": "The guards: what speaks to the model in texts of your own.",
     "worker": "Workers without HTTP, their leases, and failed events.",
     "smart": "EHRs that may open Careplane from a chart: add, list, remove.",
+    "survey": "Surveys of patients: convert a vendor's file.",
     "subscription": "Subscriptions at the EHR: list.",
     "stop": "The kill switch: stop an app, a site or a version.",
     "plan": "Evaluation plans: list, show, lock, analyse.",

@@ -9,7 +9,7 @@ Sources: Kalton and Flores-Cervantes, Weighting methods, Journal of Official Sta
 Definitions (response rate 1: complete answers over all who were asked and eligible); Kish, Survey Sampling (1965).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,26 @@ def propensity_weights(answered: Mask, covariates: Floats, limit: float | None =
             "Use fewer covariates, or weights by cells.",
         )
     return _response(said, _chance(said, x), limit)
+
+
+def survey_weights(value: Floats, patient: Sequence[str], groups: Mapping[str, Mapping[str, str]]) -> Floats:
+    """The weights that an analysis gives to the rows of a survey of patients: by cells of language and age.
+
+    Everybody who was asked is a row; who did not answer has no value. The cells do not look at arms or clinics, so a
+    response that differs between arms in other ways than by language and age is not mended: look at the rates of both.
+    With too few answers for any weight, every answer counts once.
+
+    Args:
+        value: NaN where somebody did not answer.
+        patient: by row; empty where none is recorded.
+        groups: by dimension, the group of each patient (:func:`careplane.evidence.patients.read_groups`).
+    """
+    dimensions = [groups.get(name, {}) for name in ("language", "age")]
+    cells = ["|".join(of.get(who, "") for of in dimensions) for who in patient]
+    try:
+        return cell_weights(~np.isnan(value), cells).weights
+    except (InputError, Refused):
+        return np.ones(len(value))
 
 
 def weighted_mean(value: Floats, weights: Floats) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from careplane.estimators import Floats, Ints
+from careplane.evidence.nonresponse import survey_weights
 from careplane.evidence.patients import Groups, read_groups
 from careplane.evidence.reference_tables import read_ruca, reference_tables
 from careplane.evidence.run_tables import RunRecord, record_tables
@@ -67,7 +68,16 @@ def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord, on: 
         if any("texts" in measure.reads for measure in measures.values()):
             connection.register("texts", read_texts(connection))
         rows = {name: _rows(connection, home, measure) for name, measure in measures.items()}
-        return Extract(rows, read_groups(connection, on, read_ruca(home)))
+        groups = read_groups(connection, on, read_ruca(home))
+    surveys = {name for name, measure in measures.items() if measure.info.survey}
+    return Extract({name: _weighed(of, groups) if name in surveys else of for name, of in rows.items()}, groups)
+
+
+def _weighed(rows: Rows, groups: Groups) -> Rows:
+    """A survey of patients with non-response weights; one of staff as it is."""
+    if not (rows.patient != "").any():
+        return rows
+    return replace(rows, weight=survey_weights(rows.value, rows.patient.tolist(), groups))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, home: Path, measure: Measure) -> Rows:
