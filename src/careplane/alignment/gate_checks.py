@@ -9,6 +9,9 @@ SESSIONS_MINIMUM = 2
 TRAINED_MINIMUM = 0.90
 LIKED_LOWER = 0.50
 DRILL_DAYS = 365
+UNCONTROLLED = "Grade D"
+NEVER_WAIVED = frozenset({"design_grade"})
+"""Checks that no signature passes where the design shows nothing of what would have been (grade D)."""
 
 
 def owned(case: Case) -> GateCheck:
@@ -80,8 +83,13 @@ def primary_effect(case: Case) -> GateCheck:
     effects = case.effects("primary")
     if not effects:
         return answer("primary_effect", None, "The primary effect is not measured.")
-    passed = all(effect.verdict == "benefit" for effect in effects)
+    passed = all(effect.verdict == "benefit" or _not_worse(effect) for effect in effects)
     return answer("primary_effect", passed, " ".join(map(effect_text, effects)), f"/evidence/{effects[0].plan}")
+
+
+def _not_worse(effect: Effect) -> bool:
+    """Whether a plan that asks no more than that it is not worse was answered so."""
+    return effect.hypothesis == "non_inferiority" and effect.not_worse is True
 
 
 def balancing(case: Case) -> GateCheck:
@@ -149,7 +157,7 @@ def primary_interval(case: Case) -> GateCheck:
     if not effects:
         return answer("primary_interval", None, "The primary effect is not measured.")
     strict = case.item.tier == 3
-    passed = all(worst_benefit(effect) > (effect.mcid if strict else 0.0) for effect in effects)
+    passed = all(_not_worse(effect) or worst_benefit(effect) > (effect.mcid if strict else 0.0) for effect in effects)
     bar = "the smallest worthwhile change" if strict else "zero"
     text = f"The interval must lie beyond {bar}. " + " ".join(map(effect_text, effects))
     return answer("primary_interval", passed, text, f"/evidence/{effects[0].plan}")
@@ -215,6 +223,8 @@ def net_value(case: Case) -> GateCheck:
 
 def worst_benefit(effect: Effect) -> float:
     """The end of the interval that is nearest to harm, positive when even that is a benefit."""
+    if effect.verdict == "not judged":
+        return float("-inf")
     return -effect.ci_high if effect.direction == "lower" else effect.ci_low
 
 

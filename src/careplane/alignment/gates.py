@@ -159,5 +159,7 @@ def _waived(check: GateCheck, held: Mapping[str, Waiver]) -> GateCheck:
     waiver = held.get(check.name)
     if waiver is None or check.status == "pass":
         return check
+    if check.name in checks.NEVER_WAIVED and check.status == "fail" and checks.UNCONTROLLED in check.text:
+        return replace(check, text=f"{check.text} No waiver holds for this.")
     text = f"{check.text} Waived by {waiver.by} until {waiver.expires_on}: {waiver.reason}"
     return replace(check, status="waived", text=text)

@@ -20,6 +20,8 @@ from careplane.records.design import AnalysisMethod, Design
 
 FEW = 6
 MOST_FOR_EXACT = 500
+PLACEBOS = 100
+"""Placebo draws of a synthetic comparison: each fits weights anew, which takes seconds in all."""
 MISTAKES = (InputError, Refused, MissingExtra)
 
 
@@ -179,7 +181,8 @@ def _switchback(trial: Trial) -> tuple[Choice, ...]:
 
 
 def _synthetic(first: str, second: str) -> Callable[[Trial], tuple[Choice, ...]]:
-    return lambda _trial: (Choice(first), Choice(second))
+    draws = {"replications": PLACEBOS}
+    return lambda _trial: (Choice(first, draws), Choice(second, draws))
 
 
 def _before_after(_trial: Trial) -> tuple[Choice, ...]:
