@@ -119,3 +119,22 @@ def test_every_gate_answers(ready: Store, name: str) -> None:
 def test_an_unknown_gate_names_the_gates(ready: Store) -> None:
     with pytest.raises(NotFound, match="G0, G1"):
         gate(ready, "a", "G9", TODAY)
+
+
+def test_a_before_after_figure_never_passes_a_scale_gate_even_waived(ready: Store, ledger: Ledger) -> None:
+    waive(ready, ledger, "a", "design_grade", "CMO", "We are sure.", date(2026, 7, 1), AT)
+    uncontrolled = result(effect("primary", grade="D"), effect("balancing"))
+    held = gate(ready, "a", "G4", TODAY, result=uncontrolled)
+    assert statuses(held)["design_grade"] == "fail"
+    assert "No waiver holds for this." in next(one.text for one in held.checks if one.name == "design_grade")
+    assert statuses(gate(ready, "a", "G4", TODAY, result=result(effect("primary", grade="C"))))["design_grade"] in (
+        "waived",
+        "pass",
+    )
+
+
+def test_a_plan_that_asks_for_not_worse_passes_on_not_worse(ready: Store) -> None:
+    level = {"hypothesis": "non_inferiority", "verdict": "no worthwhile effect", "ci_low": -0.2, "ci_high": 0.3}
+    for held, status in ((True, "pass"), (False, "fail")):
+        found = gate(ready, "a", "G3", TODAY, result=result(effect("primary", not_worse=held, **level)))
+        assert statuses(found)["primary_effect"] == status

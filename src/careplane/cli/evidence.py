@@ -4,13 +4,16 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import msgspec
 
 from careplane.cli.plan_text import result_lines
+from careplane.console.evidence_report import write_report
 from careplane.evidence import Replay, find_results, load_result, replay
 from careplane.server.platform import Platform, open_platform
+from careplane.server.wiring import console_context
 from careplane.settings import read_settings
 
 _HOME = click.option("--home", metavar="DIR", help="Home folder of the installation.")
@@ -79,6 +82,22 @@ def show(name: str, home: str | None, as_json: bool) -> None:
         _print_json(result)
         return
     _print(result_lines(result))
+
+
+@command.command("report")
+@click.argument("name", metavar="RESULT")
+@click.option("--pdf", "path", metavar="FILE", required=True, type=click.Path(path_type=Path), help="The PDF to write.")
+@_HOME
+def report(name: str, path: Path, home: str | None) -> None:
+    """Print the report of a result: what the committee opens, on paper.
+
+    \b
+    Example:
+      careplane evidence report portal_reply-20260302 --pdf report.pdf
+    """
+    with _opened(home) as platform:
+        written = write_report(console_context(platform), name, path)
+    click.echo(f"{written}, {written.stat().st_size:,} bytes")
 
 
 @command.command("replay")

@@ -3,6 +3,7 @@
 from careplane.evidence.analysis import analyse
 from careplane.evidence.arms import arm_of, assign, find_assignments
 from careplane.evidence.baseline import baseline_power
+from careplane.evidence.behind import UnitRow, unit_rows
 from careplane.evidence.plans import (
     amend_plan,
     apps_with_plans,
@@ -15,10 +16,11 @@ from careplane.evidence.plans import (
 )
 from careplane.evidence.power import detectable_difference
 from careplane.evidence.replay import Replay, replay
-from careplane.evidence.results import find_results, latest_result, load_result
+from careplane.evidence.results import find_results, latest_result, load_result, plan_of
 
 __all__ = [
     "Replay",
+    "UnitRow",
     "amend_plan",
     "analyse",
     "apps_with_plans",
@@ -35,6 +37,8 @@ __all__ = [
     "load_result",
     "lock_plan",
     "plan_hash",
+    "plan_of",
     "replay",
     "save_draft",
+    "unit_rows",
 ]

@@ -13,15 +13,14 @@ from careplane.evidence.analysis import compute, read_study
 from careplane.evidence.arms import find_assignments
 from careplane.evidence.code_version import code_version, libraries
 from careplane.evidence.plans import plan_hash
-from careplane.evidence.results import load_result
+from careplane.evidence.results import load_result, plan_of
 from careplane.evidence.rows import Extract, Rows
 from careplane.evidence.study import Study, known
 from careplane.evidence.uses import Uses
 from careplane.measures import Measure
 from careplane.records import Record
 from careplane.records.evidence import Plan, Result
-from careplane.store import Store, fetch
-from careplane.store.tables import plans
+from careplane.store import Store
 
 SHOWN = 20
 
@@ -62,7 +61,7 @@ def replay(store: Store, home: Path, measures: Mapping[str, Measure], items: Map
         NotFound: no such result, or its plan or a measure is gone.
     """
     then = load_result(store, name)
-    plan = _plan(store, then)
+    plan = plan_of(store, then)
     told = {
         "result": then.id or then.plan,
         "code": _code(then),
@@ -84,14 +83,6 @@ def replay(store: Store, home: Path, measures: Mapping[str, Measure], items: Map
     same = again is not None and msgspec.json.encode(again) == msgspec.json.encode(then)
     shown = tuple(found[:SHOWN])
     return Replay(same=same, differences=shown, different=len(found), plan=text, kept=kept, **told)
-
-
-def _plan(store: Store, then: Result) -> Plan:
-    with store.read() as connection:
-        held = fetch(connection, plans, Plan, plans.c.id == then.plan, plans.c.version == then.version)
-    if held is None:
-        raise NotFound(f"Version {then.version} of the plan {then.plan!r} is not in the store.")
-    return held
 
 
 def _again(

@@ -5,8 +5,8 @@ from datetime import datetime
 from careplane.errors import NotFound
 from careplane.evidence.windows import epoch
 from careplane.records.evidence import Look, Plan, Result
-from careplane.store import Store, find
-from careplane.store.tables import results
+from careplane.store import Store, fetch, find
+from careplane.store.tables import plans, results
 
 
 def latest_result(store: Store, plan_id: str) -> Result | None:
@@ -35,6 +35,19 @@ def load_result(store: Store, name: str) -> Result:
         known = ", ".join(one.id or one.plan for one in every[:20]) or "none"
         raise NotFound(f"There is no one result {name!r}. Known: {known}.")
     return found[0]
+
+
+def plan_of(store: Store, result: Result) -> Plan:
+    """The version of the plan that a result is of.
+
+    Raises:
+        NotFound: it is not in the store.
+    """
+    with store.read() as connection:
+        held = fetch(connection, plans, Plan, plans.c.id == result.plan, plans.c.version == result.version)
+    if held is None:
+        raise NotFound(f"Version {result.version} of the plan {result.plan!r} is not in the store.")
+    return held
 
 
 def earlier_looks(store: Store, plan: Plan, at: datetime) -> tuple[Look, ...]:

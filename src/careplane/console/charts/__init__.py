@@ -5,15 +5,21 @@ from careplane.console.charts.control import control_figure
 from careplane.console.charts.effects import effect_figure
 from careplane.console.charts.figure import Figure
 from careplane.console.charts.forest import forest_figure
+from careplane.console.charts.intervals import IntervalRow, intervals_figure
+from careplane.console.charts.looks import curve_figure, looks_figure
 from careplane.console.charts.portfolio import funnel_figure, signals_figure
 from careplane.console.charts.use import use_figure, xmr_figure
 
 __all__ = [
     "Figure",
+    "IntervalRow",
     "control_figure",
+    "curve_figure",
     "effect_figure",
     "forest_figure",
     "funnel_figure",
+    "intervals_figure",
+    "looks_figure",
     "reasons_figure",
     "signals_figure",
     "use_figure",

@@ -65,13 +65,20 @@ def _p_value(p: float) -> str:
 
 def axis_title(unit: str, direction: str) -> str:
     """What the axis of an effect shows, and which way is good."""
-    better = "\N{LEFTWARDS ARROW} lower is better" if direction == "lower" else "higher is better \N{RIGHTWARDS ARROW}"
+    better = {
+        "lower": "\N{LEFTWARDS ARROW} lower is better",
+        "higher": "higher is better \N{RIGHTWARDS ARROW}",
+        "nearer_zero": "nearer to 0 is better",
+        "nearer_one": "nearer to 1 is better",
+    }.get(direction, "neither way is better")
     return f"intervention minus control, {unit} ({better})"
 
 
 def _margin(effect: Effect) -> tuple[str, float]:
     """The line that an effect is held against besides zero."""
     better = -effect.mcid if effect.direction == "lower" else effect.mcid
+    if effect.margin is not None:
+        return "may get worse by", effect.margin if effect.direction == "lower" else -effect.margin
     return ("may get worse by", -better) if effect.role == "balancing" else ("smallest worthwhile", better)
 
 

@@ -62,7 +62,7 @@ def forest_figure(rows: Sequence[EquityRow], unit: str, whole: Effect | None = N
     return Figure(
         svg=draw(layers.properties(width=inner, height=24 * max(1, len(rows)))),
         sentence=_forest_sentence(rows, whole),
-        columns=("Group", "n", "Effect", "Low", "High", "Note"),
+        columns=("Group", "n", "Effect", "Low", "High", "Gap to the others", "Note"),
         rows=tuple(_forest_row(row) for row in rows),
         note="The dotted line is the effect in everyone." if whole is not None else "",
     )
@@ -102,7 +102,8 @@ def _label(row: EquityRow) -> str:
 def _forest_row(row: EquityRow) -> tuple[str, ...]:
     numbers = (row.estimate, row.ci_low, row.ci_high)
     shown = tuple("withheld" if value is None else f"{value:.2f}" for value in numbers)
-    return (_label(row), "withheld" if row.n is None else f"{row.n:,}", *shown, row.withheld)
+    gap = "none" if row.gap is None else f"{row.gap:.2f} ({row.gap_low:.2f} to {row.gap_high:.2f})"
+    return (_label(row), "withheld" if row.n is None else f"{row.n:,}", *shown, gap, row.withheld)
 
 
 def _forest_sentence(rows: Sequence[EquityRow], whole: Effect | None) -> str:
@@ -120,4 +121,4 @@ def _forest_sentence(rows: Sequence[EquityRow], whole: Effect | None) -> str:
 def _made_worse(row: EquityRow, direction: str) -> bool:
     if row.ci_low is None or row.ci_high is None:
         return False
-    return row.ci_low > 0 if direction == "lower" else row.ci_high < 0
+    return (row.ci_low > 0 and direction == "lower") or (row.ci_high < 0 and direction == "higher")

@@ -1,19 +1,17 @@
 """Plans and what they found: effect against zero and the worthwhile change, equity, uptake, and the rows behind."""
 
+import csv
+import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from starlette.responses import Response
 
-from careplane.console.charts import effect_figure, forest_figure
+from careplane.console.evidence_report import report, write_report
 from careplane.console.pages.page import Page
 from careplane.console.visit import Visit
-from careplane.evidence import find_assignments, find_plans, latest_result, load_plan
+from careplane.evidence import UnitRow, find_assignments, find_plans, latest_result, load_plan, load_result, unit_rows
 from careplane.records.evidence import Effect, Result
-
-GRADES = {
-    "A": "randomised, enough clusters, little missing",
-    "B": "a strong comparison with a limit",
-    "C": "a comparison that may be confounded",
-    "D": "no counterfactual",
-}
 
 
 def plans(visit: Visit) -> Response:
@@ -26,18 +24,31 @@ def plans(visit: Visit) -> Response:
 def plan(visit: Visit) -> Response:
     held = load_plan(visit.context.store, visit.path("plan"))
     result = latest_result(visit.context.store, held.id)
-    effects = result.effects if result else ()
-    return visit.page(
-        "plan.html",
-        plan=held,
-        result=result,
-        primary=_primary(result) if result else None,
-        grades=GRADES,
-        figures=[(effect, effect_figure(effect)) for effect in effects],
-        forests=[(name, forest) for name, forest in _forests(result)] if result else [],
-        info=visit.context.measures,
-        waiting=max(0, (held.end - visit.today).days),
-    )
+    shown = report(visit.context, held, result)
+    return visit.page("plan.html", waiting=max(0, (held.end - visit.today).days), **shown)
+
+
+def printed(visit: Visit) -> Response:
+    """The report of the newest result as PDF."""
+    result = load_result(visit.context.store, load_plan(visit.context.store, visit.path("plan")).id)
+    with TemporaryDirectory() as folder:
+        body = write_report(visit.context, result.id or result.plan, Path(folder) / "report.pdf").read_bytes()
+    return _file(body, "application/pdf", f"{result.plan}.pdf")
+
+
+def table(visit: Visit) -> Response:
+    """The figures of each unit behind the newest result, as CSV; small cells are withheld."""
+    result = load_result(visit.context.store, load_plan(visit.context.store, visit.path("plan")).id)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(UnitRow.__struct_fields__)
+    for row in unit_rows(visit.context.store, visit.context.home, result):
+        writer.writerow(getattr(row, name) for name in UnitRow.__struct_fields__)
+    return _file(text.getvalue().encode(), "text/csv; charset=utf-8", f"{result.plan}-units.csv")
+
+
+def _file(body: bytes, media: str, name: str) -> Response:
+    return Response(body, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def rows(visit: Visit) -> Response:
@@ -56,21 +67,10 @@ def _primary(result: Result) -> Effect | None:
     return next((effect for effect in result.effects if effect.role == "primary"), None)
 
 
-def _forests(result: Result) -> list[tuple[str, object]]:
-    effects = {effect.measure: effect for effect in result.effects}
-    names = dict.fromkeys(row.measure for row in result.equity)
-    return [
-        (
-            name,
-            forest_figure([row for row in result.equity if row.measure == name], effects[name].unit, effects[name]),
-        )
-        for name in names
-        if name in effects
-    ]
-
-
 PAGES = (
     Page("/evidence", plans, "evidence"),
     Page("/evidence/{plan}", plan, "evidence"),
     Page("/evidence/{plan}/rows", rows, "evidence"),
+    Page("/evidence/{plan}/rows.csv", table, "data"),
+    Page("/evidence/{plan}/report.pdf", printed, "evidence"),
 )
