@@ -40,9 +40,8 @@ def write_report(context: ConsoleContext, name: str, path: Path) -> Path:
     """
     result = load_result(context.store, name)
     plan = plan_of(context.store, result)
-    html = render(
-        "evidence_report.html", context=context, today=context.clock(), **report(context, plan, result, PAPER)
-    )
+    shown = report(context, plan, result, PAPER)
+    html = render("evidence_report.html", context=context, today=context.clock(), **shown)
     return write_pdf(html, path)
 
 

@@ -18,7 +18,8 @@ from careplane.store import Store
 class UnitRow(Record, frozen=True):
     """A measure in one unit and arm: its rows, how many have no value, their mean and standard deviation.
 
-    ``withheld`` says why there are no figures: too few rows, or so that fewer cannot be derived from a sum. Where patients or clinicians have the arms, ``unit`` is the place of care.
+    ``withheld`` says why there are no figures: too few rows, or so that fewer cannot be derived from a sum. Where
+    patients or clinicians have the arms, ``unit`` is the place of care.
     """
 
     measure: str
