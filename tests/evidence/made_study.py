@@ -78,9 +78,10 @@ def made_rows(
             value = level + trend * (at - first) / (7 * 86400) + gain * on + rng.normal(0, 1)
             key = f"{unit.unit.rpartition('/')[2]}-{number}"
             columns.append((key, unit.unit, patient, f"{unit.unit}-doc{number % 3}", at, value))
-    key, cluster, patient_, clinician, at_, value_ = zip(*sorted(columns), strict=True)
-    texts = [np.array(column, dtype=object) for column in (key, cluster, patient_, clinician)]
-    rows = Rows(*texts, np.array(at_), np.array(value_), np.ones(len(key)))
+    columns.sort()
+    texts = [np.array([row[place] for row in columns], dtype=object) for place in range(4)]
+    numbers = np.array([row[4] for row in columns]), np.array([row[5] for row in columns])
+    rows = Rows(texts[0], texts[1], texts[2], texts[3], *numbers, np.ones(len(columns)))
     return rows, language
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import click
 import msgspec
 
-from careplane.console.pack import write_pdf
+from careplane.console.paper import write_pdf
 from careplane.errors import InputError
 from careplane.records.message import Channel, Message
 from careplane.server.platform import Platform, open_platform

@@ -15,7 +15,7 @@ from careplane.console.charts import (
 )
 from careplane.console.charts.forest import LANGUAGES
 from careplane.console.context import ConsoleContext
-from careplane.console.pack import write_pdf
+from careplane.console.paper import write_pdf
 from careplane.console.rendering import day, render
 from careplane.evidence import load_result, plan_of
 from careplane.records.evidence import AccessRow, Effect, Plan, Result

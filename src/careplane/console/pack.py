@@ -5,7 +5,6 @@ Self-contained (no script, no outside file), black and white safe, A4 that also 
 """
 
 import hashlib
-import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from careplane.console.charts import effect_figure, forest_figure, funnel_figure
 from careplane.console.context import ConsoleContext
 from careplane.console.pages.counts import run_counts
 from careplane.console.pages.value import AIMS, PURSES, SHOWN_STAGES
+from careplane.console.paper import write_pdf
 from careplane.console.rendering import render
 from careplane.console.worth import live_gate, value_now
 from careplane.errors import MissingExtra
@@ -52,23 +52,6 @@ def board_pack(context: ConsoleContext, out: Path, *, summary: Mapping[str, Any]
     except MissingExtra as error:
         _LOG.warning("The board pack was written as HTML only. %s", error)
         return [page]
-
-
-def write_pdf(html: str, path: Path) -> Path:
-    """Print HTML to a PDF.
-
-    Raises:
-        MissingExtra: WeasyPrint or the libraries that it needs are not installed.
-    """
-    try:
-        weasyprint = importlib.import_module("weasyprint")
-    except ImportError as error:
-        raise MissingExtra("WeasyPrint, which prints the PDF,", "pdf") from error
-    except OSError as error:
-        libraries = "Pango, which WeasyPrint needs (Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0),"
-        raise MissingExtra(libraries, "pdf") from error
-    weasyprint.HTML(string=html, base_url=".").write_pdf(path)
-    return path
 
 
 def _values(context: ConsoleContext, summary: Mapping[str, Any]) -> dict[str, Any]:
