@@ -170,8 +170,8 @@ def _observed(
     ]
     ones = np.ones(len(at))
     return {
-        "msg_turnaround": Rows(*texts, at, np.array(hours), ones),
-        "message_minutes": Rows(*texts, at, np.array(minutes), ones),
+        "msg_turnaround": Rows(texts[0], texts[1], texts[2], texts[3], at, np.array(hours), ones),
+        "message_minutes": Rows(texts[0], texts[1], texts[2], texts[3], at, np.array(minutes), ones),
     }
 
 
@@ -257,7 +257,8 @@ def one_programme(world: World, seed: int) -> Result:
         np.array(["" for _ in clinic], dtype=object),
     ]
     groups = {f"p{n}": "inside" if n % 5 == 0 else "others" for n in np.unique(patient)}
-    return compute(_study(plan, assigned, {"msg_turnaround": Rows(*texts, at, value, np.ones(len(at)))}, groups))
+    rows = Rows(texts[0], texts[1], texts[2], texts[3], at, value, np.ones(len(at)))
+    return compute(_study(plan, assigned, {"msg_turnaround": rows}, groups))
 
 
 if __name__ == "__main__":

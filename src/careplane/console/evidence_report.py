@@ -56,7 +56,7 @@ def report(context: ConsoleContext, plan: Plan, result: Result | None, width: in
         "grades": GRADES,
         "info": context.measures,
         "lock": lock_words(plan),
-        "level": f"{100 * (1 - plan.alpha):.4g} %",
+        "level": f"{100 * (1 - (primary.look.alpha if primary and primary.look else plan.alpha)):.4g} %",
         "figures": [(effect, effect_figure(effect, width), methods_figure(effect, width)) for effect in effects],
         "forests": _forests(result, width) if result else [],
         "curves": [

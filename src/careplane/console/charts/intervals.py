@@ -8,7 +8,7 @@ from careplane.console.charts.effects import POINT_SIZE, domain
 from careplane.console.charts.figure import ACCENT, INK, LINE, MUTED, Figure, Layer, draw, values
 from careplane.records import Record
 
-_LABELS, _NUMBERS = 330, 236
+_LABELS, _NUMBERS = 330, 260
 
 
 class IntervalRow(Record, frozen=True):
@@ -45,7 +45,7 @@ def intervals_figure(
     base = alt.Chart(values(shown)).encode(y=y)
     layers += base.mark_rule(color=ACCENT, strokeWidth=2).encode(x="low:Q", x2="high:Q")
     layers += base.mark_point(color=ACCENT, opacity=1, filled=True, size=POINT_SIZE).encode(x="estimate:Q")
-    layers += base.mark_text(align="right", color=MUTED).encode(x=alt.value(inner + 52), text="beside:N")
+    layers += base.mark_text(align="right", color=MUTED).encode(x=alt.value(inner + 84), text="beside:N")
     layers += base.mark_text(align="right", color=INK).encode(x=alt.value(inner + _NUMBERS - 6), text="text:N")
     layers += (
         alt.Chart(values(hidden))
