@@ -91,6 +91,20 @@ def test_what_changed_is_named(store: Store, ledger: Ledger, home: Path) -> None
     assert found.differences[0].then == "-9.0"
 
 
+def test_code_that_changed_is_told_and_numbers_that_did_not_are_the_same(
+    store: Store, ledger: Ledger, home: Path
+) -> None:
+    locked = study(store, ledger, home, hours=-1.0, minutes=0.0)
+    result = run(store, home, locked)
+    with store.write() as connection:
+        older = replace(result, code_version="0.0.9+abc", libraries={**result.libraries, "numpy": "1.0"})
+        save(connection, results, older, plan=locked.id, computed_at=stamp(result.computed_at))
+    found = replay(store, home, MEASURES, ESTIMATORS, result.id)
+    assert found.same
+    assert "0.0.9+abc then" in found.code
+    assert "numpy 1.0 then" in found.code
+
+
 def test_data_that_moved_on_do_not_change_a_result(store: Store, ledger: Ledger, home: Path) -> None:
     locked = study(store, ledger, home, hours=-1.0, minutes=0.0)
     result = run(store, home, locked)

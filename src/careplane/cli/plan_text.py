@@ -37,6 +37,9 @@ def result_lines(result: Result) -> list[str]:
         "",
         "Equity (effect by group)",
         *(_equity_line(row) for row in result.equity),
+        *(f"  {one.text}" for one in result.worst),
+        *_access_lines(result),
+        *_dose_lines(result),
         "",
         "Missing",
         *(f"  {name}: {told}" for name, told in sorted(result.missing.items())),
@@ -48,6 +51,10 @@ def result_lines(result: Result) -> list[str]:
 
 def _effect_lines(effect: Effect) -> list[str]:
     df = "" if effect.df is None else f", {effect.df:.1f} df"
+    more = [f"  {one}" for one in effect.warnings]
+    more += [f"  left out: {count:,} rows {why}" for why, count in effect.left_out.items()]
+    more += [f"  look: {effect.look.text}"] if effect.look else []
+    more += [f"  what would change it: {effect.would_change}"] if effect.would_change else []
     return [
         f"{effect.measure} ({effect.role}): {effect.verdict.upper()}, grade {effect.grade}",
         f"  {effect.sentence}",
@@ -56,7 +63,33 @@ def _effect_lines(effect: Effect) -> list[str]:
         f"p = {effect.p_value:.3g}",
         f"  {effect.method}",
         f"  {effect.comparison}",
+        *more,
     ]
+
+
+def _access_lines(result: Result) -> list[str]:
+    """Who was reached: the share of use of each group over that of all others."""
+    lines = ["", "Access (use by group, over that of all others)"] if result.access else []
+    for row in result.access:
+        name = f"  {row.dimension:<11} {row.group:<16.16}"
+        if row.ratio is None or row.ratio_low is None or row.ratio_high is None:
+            lines.append(f"{name} {row.withheld or 'no interval'}")
+        else:
+            lines.append(f"{name} {row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f}) n {row.eligible:,}")
+    return lines
+
+
+def _dose_lines(result: Result) -> list[str]:
+    """The outcome by use, with its warning."""
+    if not result.dose:
+        return []
+    lines = ["", "By how much it was used (not drawn, so no effect of use)"]
+    for row in result.dose:
+        if row.estimate is None or row.ci_low is None or row.ci_high is None:
+            lines.append(f"  {row.band:<42.42} {row.withheld}")
+        else:
+            lines.append(f"  {row.band:<42.42} {row.estimate:+.2f} ({row.ci_low:+.2f} to {row.ci_high:+.2f})")
+    return lines
 
 
 def _equity_line(row: EquityRow) -> str:

@@ -74,7 +74,7 @@ def read_study(
     assigned = _assigned(store, plan)
     planned = known(measures, plan)
     record = read_record(store, plan.app, plan.id)
-    data, uses = extracts.needed(extract(home, planned, record, on=plan.start)), uses_of(record.runs)
+    data, uses = extracts.needed(extract(home, planned, record, on=plan.start), plan.equity), uses_of(record.runs)
     name = extracts.data_hash(plan, assigned, data, uses)
     return Study(plan, assigned, planned, items, data, uses, at, earlier_looks(store, plan, at), name)
 

@@ -58,10 +58,14 @@ def _one_nan(value: Any) -> Any:
     return np.where(np.isnan(value), np.nan, value + 0.0)
 
 
-def needed(data: Extract) -> Extract:
-    """The extract with the groups of those patients alone whose rows were read."""
+def needed(data: Extract, dimensions: Sequence[str]) -> Extract:
+    """The extract with the groups by these dimensions of those patients alone whose rows were read."""
     seen = {str(patient) for rows in data.rows.values() for patient in rows.patient}
-    groups = {name: {who: group for who, group in of.items() if who in seen} for name, of in data.groups.items()}
+    groups = {
+        name: {who: group for who, group in of.items() if who in seen}
+        for name, of in data.groups.items()
+        if name in dimensions
+    }
     return Extract(data.rows, groups)
 
 

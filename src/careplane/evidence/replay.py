@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from careplane.errors import CareplaneError, DataError, NotFound
 from careplane.estimators._item import Item
@@ -36,7 +37,7 @@ class Difference(Record, frozen=True):
 class Replay(Record, frozen=True):
     """What a replay found.
 
-    ``same`` is whether the result came out as it is stored, bit for bit; ``differences`` where not (the first of
+    ``same`` is whether every number and word came out as stored, bit for bit; ``differences`` where not (the first of
     them, ``different`` counts all). ``plan``, ``code``, ``kept`` and ``data`` say of the plan in the store, the code,
     the kept extract and the data as they are loaded now whether each is still what it was.
     """
@@ -79,6 +80,8 @@ def replay(store: Store, home: Path, measures: Mapping[str, Measure], items: Map
         again, kept = _again(store, home, plan, measures, items, then)
     except (NotFound, DataError) as error:
         return Replay(same=False, differences=(), different=0, plan=text, kept=str(error), **told)
+    if again is not None:  # what names the code is told of the code, and is no number
+        again = replace(again, id=then.id, code_version=then.code_version, libraries=then.libraries)
     found = [] if again is None else differences(msgspec.to_builtins(then), msgspec.to_builtins(again))
     same = again is not None and msgspec.json.encode(again) == msgspec.json.encode(then)
     shown = tuple(found[:SHOWN])

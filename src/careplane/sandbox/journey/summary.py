@@ -48,6 +48,7 @@ def summarise(
         "effects": [_effect(effect, truth.get(effect.measure)) for effect in result.effects],
         "equity": [_equity(row) for row in result.equity],
         "uptake": msgspec.to_builtins(result.uptake),
+        **_beside(result),
         "signals": {
             **{signal.id.lower(): _rounded(signal.value) for signal in signals.signals},
             "index": _rounded(signals.index),
@@ -99,9 +100,28 @@ def _effect(effect: Effect, truth: float | None) -> JSON:
     }
 
 
+def _beside(result: Result) -> JSON:
+    """What stands beside the effects: the worst groups, access, dose, power reached, and where the looks stand."""
+    primary = next(effect for effect in result.effects if effect.role == "primary")
+    look = primary.look
+    return {
+        "worst_groups": [{**msgspec.to_builtins(one), "bound": _rounded(one.bound, 6)} for one in result.worst],
+        "access": [_digits(msgspec.to_builtins(row)) for row in result.access],
+        "dose": [_digits(msgspec.to_builtins(row)) for row in result.dose],
+        "power_reached": primary.reached,
+        "monitor": None if look is None else _digits(msgspec.to_builtins(look)),
+        "assumptions": [msgspec.to_builtins(one) for one in primary.assumptions],
+        "data_hash": result.data_hash,
+    }
+
+
+def _digits(shown: JSON) -> JSON:
+    return {name: _rounded(value, 6) if isinstance(value, float) else value for name, value in shown.items()}
+
+
 def _equity(row: EquityRow) -> JSON:
     shown: JSON = msgspec.to_builtins(row)
-    return {**shown, **{name: _rounded(shown[name], 6) for name in ("estimate", "ci_low", "ci_high")}}
+    return _digits(shown)
 
 
 def _gate(gate: Gate) -> JSON:
