@@ -41,6 +41,7 @@ from careplane.alignment.register import (
 )
 from careplane.alignment.signal_inputs import ACTIVE_STAGES, record_signals, signal_history, signals
 from careplane.alignment.signals import SignalInputs, pilot_reliance_index, six_signals
+from careplane.alignment.swaps import hold_scale, model_swap, swap_in, version_swap
 from careplane.alignment.waivers import Waiver, waive, waivers
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "funnel",
     "gate",
     "headline",
+    "hold_scale",
     "import_decisions",
     "import_goals",
     "import_items",
@@ -74,6 +76,7 @@ __all__ = [
     "load_decision",
     "load_item",
     "look_alikes",
+    "model_swap",
     "move_stage",
     "must_pause",
     "open_decision",
@@ -87,6 +90,8 @@ __all__ = [
     "signal_history",
     "signals",
     "six_signals",
+    "swap_in",
+    "version_swap",
     "waive",
     "waivers",
 ]

@@ -79,6 +79,22 @@ def drilled(case: Case) -> GateCheck:
     return answer("drill", drill.passed and age <= DRILL_DAYS, text, "/safety/downtime")
 
 
+def silent_quality(case: Case) -> GateCheck:
+    """Errors of the registered version, as two readers and a third settled them, against what its manifest allows."""
+    link = f"/safety/quality/{case.item.id}"
+    most, rate = case.item.max_errors_per_100, case.errors
+    if most is None:
+        text = "Quality in silent use: not measured, as app.yaml states no quality.max_errors_per_100."
+        return answer("silent_quality", None, text, link)
+    if rate is None or rate.value is None or rate.high is None:
+        return answer("silent_quality", None, "Quality in silent use: no output was read by two people.", link)
+    text = (
+        f"{rate.value:.1f} errors per 100 outputs ({rate.low:.1f} to {rate.high:.1f}, {rate.n} read); "
+        f"at most {most:g} are allowed."
+    )
+    return answer("silent_quality", rate.high <= most, text, link)
+
+
 def primary_effect(case: Case) -> GateCheck:
     effects = case.effects("primary")
     if not effects:

@@ -9,11 +9,13 @@ from careplane.alignment.decisions import decisions
 from careplane.alignment.overlap import LookAlike, look_alikes
 from careplane.alignment.register import load_item
 from careplane.change import Panel, ThreeQuestions, find_requests, panel, three_questions
+from careplane.evidence.quality import adjudicated_rates, find_adjudications
 from careplane.records.downtime import Drill
 from careplane.records.evidence import Effect, Result
 from careplane.records.money import AimCell, Value
 from careplane.records.people import Request
 from careplane.records.portfolio import DecisionItem, GateCheck, RegisterItem
+from careplane.records.quality import Rate
 from careplane.store import Store
 from careplane.workflow.drill import last_drill
 
@@ -40,6 +42,7 @@ class Case:
     trained_share: float | None
     use_target: float
     drill: Drill | None = None
+    errors: Rate | None = None
 
     @property
     def result(self) -> Result | None:
@@ -91,7 +94,14 @@ def read_case(
         trained_share=trained_share,
         use_target=use_target,
         drill=last_drill(store, item.id),
+        errors=_errors(store, item),
     )
+
+
+def _errors(store: Store, item: RegisterItem) -> Rate | None:
+    """Errors per 100 outputs of the registered version, as people settled them."""
+    rates = adjudicated_rates(find_adjudications(store, item.id, item.app_hash))
+    return rates[0] if rates else None
 
 
 def answer(name: str, passed: bool | None, text: str, link: str = "") -> GateCheck:

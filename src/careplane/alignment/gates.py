@@ -54,7 +54,7 @@ GATES: Mapping[str, GateRule] = {
     "G2": GateRule(
         "Shadow to pilot",
         (
-            unrecorded("silent_quality", "Quality in silent use against its threshold"),
+            checks.silent_quality,
             unrecorded("seeded_faults", "Review of seeded faults"),
             checks.drilled,
             checks.trained,

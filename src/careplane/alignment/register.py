@@ -224,6 +224,7 @@ def _refreshed(item: RegisterItem, app: App, tier: int) -> RegisterItem:
         inputs=tuple(sorted({rule.resource for rule in spec.context})),
         output=spec.output.kind,
         role=spec.review.role,
+        max_errors_per_100=spec.quality.max_errors_per_100,
         path=merge_checks(item.path, stated),
         integration=item.integration if item.integration_at else _integration(app),
         metrics=merge_checks(item.metrics, {name: bool(getattr(spec.measures, name)) for name in _CHOSEN}),

@@ -1,14 +1,18 @@
 """The cases of an app: inputs and expectations for offline evaluation. All of them are synthetic."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from careplane.apps._source import read_yaml
+from careplane.apps._source import Place, Source, read_yaml
 from careplane.errors import ManifestError
 from careplane.records import Record
+
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 
 
 class Expectation(Record, frozen=True):
@@ -22,7 +26,8 @@ class Expectation(Record, frozen=True):
 class Case(Record, frozen=True):
     """One case: what the app is given, and what must hold of its draft.
 
-    ``draft`` is given for a seeded fault: a text with a known mistake, which the output checks must find.
+    ``draft`` is given for a seeded fault: a text with a known mistake, which the output checks must find. ``groups``
+    says who it is about, so that versions can be compared by group (``language: es``).
     """
 
     title: Annotated[str, Meta(min_length=1)]
@@ -30,6 +35,7 @@ class Case(Record, frozen=True):
     expect: Expectation
     message: str = ""
     draft: str | None = None
+    groups: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def read_cases(folder: Path) -> dict[str, Case]:
@@ -59,4 +65,16 @@ def _read(file: Path) -> Case:
     try:
         return msgspec.convert(source.data, Case)
     except msgspec.ValidationError as error:
-        raise ManifestError(str(error), file=file, line=1) from error
+        raise _problem(source, str(error)) from error
+
+
+def _problem(source: Source, told: str) -> ManifestError:
+    """What the record says is wrong, at the line of the place that it names."""
+    message, _, where = told.partition(" - at `")
+    place: Place = tuple(
+        int(index) if index else name for name, index in _STEP.findall(where.removesuffix("`").removeprefix("$"))
+    )
+    unknown = _UNKNOWN.search(message)
+    if unknown:
+        place = (*place, unknown[1])
+    return source.problem(place, message[0].lower() + message[1:])

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "monitor": "Monitoring: the layers of each app, breaches, harm flags.",
     "message": "Messages to patients: list, preview, retry, cancel, letter.",
     "x12": "X12: read remittances and claims, write requests (278).",
+    "quality": "Quality of what models write: evaluate, sample, judge, compare.",
     "demo": "Run the whole journey on a synthetic health system.",
     "downtime": "What is away, and drills of the fallback: drill, status, end.",
     "hl7v2": "HL7 v2: parse files, send over MLLP, see what came.",

@@ -17,7 +17,8 @@ from careplane.settings import read_settings
 def register(ident: str, by: str, home: str | None) -> None:
     """Bring an app's row on the register up to its folder: a new version runs only after this.
 
-    Apps that ship, and those in this site's own folder, enter as ideas by themselves.
+    Apps that ship, and those in this site's own folder, enter as ideas by themselves. A version that a comparison
+    found worse, for everyone or for a group, is refused (careplane quality compare).
 
     \b
     Example:
@@ -26,7 +27,7 @@ def register(ident: str, by: str, home: str | None) -> None:
     platform = open_platform(read_settings(home=home) if home else read_settings())
     app = platform.app(ident)
     tier = governance.tier(app.spec.tier).tier
-    item = alignment.register_app(platform.store, platform.ledger, app, tier, "idea", platform.clock(), by)
+    item = alignment.swap_in(platform.store, platform.ledger, app, tier, platform.clock(), by)
     click.echo(f"{item.title} is on the register: stage {item.stage}, tier {item.tier}, version {app.spec.version}.")
     platform.close()
 
@@ -46,6 +47,7 @@ def move(ident: str, stage: Stage, by: str, why: str, home: str | None) -> None:
     """
     platform = open_platform(read_settings(home=home) if home else read_settings())
     held = alignment.load_item(platform.store, ident)
+    alignment.hold_scale(platform.store, held, stage, platform.clock().date())
     item = alignment.move_stage(platform.store, platform.ledger, held, stage, platform.clock(), by, why)
     click.echo(f"{item.title} went from {held.stage} to {item.stage}.")
     platform.close()

@@ -98,6 +98,16 @@ class Gateway:
         self._after: set[asyncio.Future[None]] = set()
         self._unwritten = False
 
+    def models(self, alias: str, app: str, tier: int | None) -> tuple[str, ...]:
+        """The names of the models that may answer an app on an alias, in the order they are tried; empty without a
+        route."""
+        try:
+            route = self.routes.find(alias, app, tier)
+        except NotFound:
+            return ()
+        serving = [one for one in (*route.targets, *route.fallbacks) if one.weight > 0]
+        return tuple(dict.fromkeys(one.model or self._providers[one.provider].model for one in serving))
+
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The whole reply, once its record is durable.
 

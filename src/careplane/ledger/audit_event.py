@@ -64,6 +64,7 @@ _PATTERNS = {
     "run.drafted": _READ,
     "run_viewed": _READ,
     "draft_viewed": _READ,
+    "sample_viewed": _READ,
     "run.written": _CREATE,
     "signed_in": _LOGIN,
 }

@@ -69,7 +69,8 @@ class RegisterItem(Record, frozen=True):
     ``path``, ``integration`` and ``metrics`` name the checks that pass (see the tuples above); ``funding`` is
     committed USD, ``forecast_p50`` the 24-month forecast in USD (``None``: not forecast). ``unknown`` names the checks
     that nobody has looked at: they count as failed, and as missing data. ``integration_at`` is when the integration
-    checks were last run live; before that they are what the manifest promises.
+    checks were last run live; before that they are what the manifest promises. ``max_errors_per_100`` is
+    what its manifest allows in silent use.
     """
 
     id: str
@@ -109,6 +110,7 @@ class RegisterItem(Record, frozen=True):
     synthetic: bool = False
     unknown: tuple[str, ...] = ()
     integration_at: datetime | None = None
+    max_errors_per_100: float | None = None
 
 
 class StageMove(Record, frozen=True):

@@ -24,6 +24,7 @@ from careplane.server.cds_services import HookService
 from careplane.server.permitting import permit_runs
 from careplane.server.platform import Platform
 from careplane.server.pressure import LoopLag
+from careplane.server.swapping import held_to_models
 from careplane.store import fetch
 from careplane.store.grouping import GroupedWrites
 from careplane.store.tables import people
@@ -197,7 +198,12 @@ class CdsCalls:
             reads=data,
             writes=self._writes,
             complete=self._platform.gateway.complete,
-            permit=lambda app, event: permits[app.id, event.id],
+            permit=held_to_models(
+                lambda app, event: permits[app.id, event.id],
+                store,
+                self._platform.gateway,
+                [app.id for app, _ in asked],
+            ),
         )
         return known, partial(run_event, ready, waits=True, fresh=True)
 

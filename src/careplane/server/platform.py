@@ -6,7 +6,7 @@ in ``change`` and reaches ``governance`` as one of its checks; the arm lives in 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from careplane.server.messaging import Post, open_post, patient_text
 from careplane.server.models import gateway_file, model_region, open_models
 from careplane.server.parts import OpenParts, open_parts
 from careplane.server.permitting import permit_run
+from careplane.server.swapping import held_to_models
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
@@ -141,6 +142,7 @@ def open_platform(
         outages=Outages(store, ledger),
         patient_text=partial(patient_text, post.planner, clock),
     )
+    runtime = replace(runtime, permit=held_to_models(runtime.permit, store, gateway))
     return Platform(
         settings=settings,
         store=store,

@@ -18,6 +18,7 @@ from careplane.providers import ChatRequest, Chunk, Embeddings, EmbedRequest, Pr
 from careplane.providers.scripted.calls import deltas, wanted
 from careplane.providers.scripted.faults import digest, with_fault
 from careplane.providers.scripted.instances import Writer
+from careplane.providers.scripted.judging import judge_quality
 from careplane.providers.scripted.paperwork import appeal_letter, authorisation_answers
 from careplane.providers.scripted.prompt import Prompt, read_prompt
 from careplane.providers.scripted.public import access_answer, plain_instructions
@@ -39,6 +40,8 @@ TASKS: Mapping[str, Callable[[Prompt], str]] = {
     "plain_instructions": plain_instructions,
     "access_answer": access_answer,
 }
+JUDGING = "judge_quality"
+"""The task whose reply is JSON by itself, and never has a seeded fault."""
 _WORD = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+$")
 
 
@@ -96,6 +99,9 @@ async def embed(request: EmbedRequest) -> Embeddings:
 
 def write(request: ChatRequest, fault_percent: float) -> str:
     """The whole reply to a request, in the form that it asks for."""
+    prompt = read_prompt(request.messages)
+    if prompt.task == JUDGING:
+        return judge_quality(prompt)
     text = _draft(request, fault_percent)
     wanted_format = request.body.get("response_format") or {}
     if wanted_format.get("type") == "json_schema":

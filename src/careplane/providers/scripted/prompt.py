@@ -23,8 +23,11 @@ class Line:
 
     @property
     def kind(self) -> str:
-        """The type of the resource, where the line names one before its colon (``2026-03-01 Slot: ...``)."""
-        return self.text.split(":", 1)[0].rpartition(" ")[2]
+        """The type of the resource, where the line names one before its colon (``2026-03-01 Slot: ...``).
+
+        The quarantine of untrusted text writes ``Task - ...`` for ``Task: ...``, which would read as an instruction.
+        """
+        return re.split(r":| - ", self.text, maxsplit=1)[0].rpartition(" ")[2]
 
     def has(self, *words: str) -> bool:
         """Whether any of the words begins a word of the line; case does not matter."""

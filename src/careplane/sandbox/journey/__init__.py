@@ -24,6 +24,7 @@ from careplane.sandbox import Ehr, Staff, generate
 from careplane.sandbox.journey import closing, leadership, watching
 from careplane.sandbox.journey.clock import SimulatedClock
 from careplane.sandbox.journey.pilot import read_inbox, run_pilot
+from careplane.sandbox.journey.reading import read_sample
 from careplane.sandbox.journey.scene import JourneyOptions, Scene
 from careplane.sandbox.journey.shadow import run_shadows
 from careplane.sandbox.journey.summary import summarise
@@ -153,6 +154,9 @@ async def _live(scene: Scene, progress: Progress) -> tuple[JSON, tuple[Path, ...
         await _pilot(scene, progress)
         done = progress("Bring the pilot's data to the evidence", 1)
         await closing.bring_data(scene)
+        done(1)
+        done = progress("Have a sample of drafts read twice", 1)
+        await read_sample(scene)
         done(1)
         return _conclude(scene, progress)
     finally:
