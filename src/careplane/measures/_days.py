@@ -21,6 +21,11 @@ def month_of(moment: Column) -> Column:
     return text.left(4).cast("int64") * 12 + text.left(7).right(2).cast("int64") - 1
 
 
+def year_shown(moment: Column) -> Column:
+    """The calendar year that a FHIR date shows; null where it is none."""
+    return whole(moment).left(4).cast("int64")
+
+
 def first_day(month: Column) -> Column:
     """The first day of a month (as :func:`month_of` gives it) in days since 1970-01-01.
 

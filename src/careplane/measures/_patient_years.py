@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import ibis
 
-from careplane.measures._days import first_day, wall_day
+from careplane.measures._days import first_day, wall_day, year_shown
 from careplane.measures._instants import Column, epoch_seconds
 from careplane.records import JSON
 
@@ -111,13 +111,14 @@ def patient_years(seen: ibis.Table, people: ibis.Table, low: int, high: int, sex
         year; ``begins`` and ``ends``, the first and last day of the year. Who died in the year or before is left out.
     """
     visits = seen.filter(seen["class"].isin(("AMB", "VR")))
-    timed = visits.mutate(start=epoch_seconds(visits.began), year=visits.began.substr(0, 4).cast("int64"))
+    dated = visits.mutate(start=epoch_seconds(visits.began), year=year_shown(visits.began))
+    timed = dated.filter(dated.start.notnull())
     order = ibis.window(group_by=[timed.patient, timed.year], order_by=[timed.start, timed.id])
     numbered = timed.mutate(place=ibis.row_number().over(order))
     first = numbered.filter(numbered.place == 0)
     both = first.join(people.select(person="id", sex="sex", born="born", died="died"), first.patient == people.id)
-    age = both.year - both.born.substr(0, 4).cast("int64")
-    alive = both.died.isnull() | (both.died.substr(0, 4).cast("int64") > both.year)
+    age = both.year - year_shown(both.born)
+    alive = both.died.isnull() | (year_shown(both.died) > both.year)
     fits = (age >= low) & (age <= high) & alive
     whole = both.filter(fits & (both.sex == sex) if sex else fits)
     return whole.select(

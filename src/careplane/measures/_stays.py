@@ -65,7 +65,7 @@ def episodes(stays: ibis.Table) -> ibis.Table:
     """
     real = stays.filter(stays.status.isin(("finished", "in-progress", "onleave", "arrived")))
     planned = (real.priority == ELECTIVE) | real.reason.isin(ALWAYS_PLANNED)
-    timed = real.mutate(
+    dated = real.mutate(
         start=epoch_seconds(real.began),
         end=epoch_seconds(real.ended).fill_null(FAR_DAY * 86400),
         start_day=wall_day(real.began),
@@ -73,6 +73,7 @@ def episodes(stays: ibis.Table) -> ibis.Table:
         planned=planned.fill_null(False).ifelse(1, 0).cast("int64"),
         place=real.hospital.fill_null(""),
     )
+    timed = dated.filter(dated.start.notnull())
     order = [timed.start, timed.end, timed.id]
     numbered = _numbered(timed, order)
     episode = ibis.window(group_by=[numbered.patient, numbered.episode])

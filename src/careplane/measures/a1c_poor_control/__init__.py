@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import ibis
 
 from careplane.measures import Measure, epoch_seconds
+from careplane.measures._days import year_shown
 from careplane.measures._patient_years import (
     DIAGNOSES,
     FINAL,
@@ -78,7 +79,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
 def _controlled(results: ibis.Table) -> ibis.Table:
     """Patients and years whose last A1c is at most 9 %."""
     found = results.filter(results.code.isin(("4548-4", "17856-6")) & results.status.isin(FINAL))
-    timed = found.mutate(year=found["at"].substr(0, 4).cast("int64"), moment=epoch_seconds(found["at"]))
+    timed = found.mutate(year=year_shown(found["at"]), moment=epoch_seconds(found["at"]))
     last = timed.group_by(["patient", "year"]).aggregate(moment=timed.moment.max())
     latest = timed.semi_join(last, ["patient", "year", "moment"])
     highest = latest.group_by(["patient", "year"]).aggregate(percent=latest.percent.max())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import ibis
 
 from careplane.measures import Measure
-from careplane.measures._days import wall_day
+from careplane.measures._days import wall_day, year_shown
 from careplane.measures._patient_years import (
     DIAGNOSES,
     FINAL,
@@ -83,7 +83,7 @@ def _controlled(readings: ibis.Table, seen: ibis.Table) -> ibis.Table:
     acute = seen.filter(seen["class"].isin(("IMP", "ACUTE", "EMER", "OBSENC"))).select(acute="id")
     whole = readings.filter(readings.status.isin(FINAL) & readings.systolic.notnull() & readings.diastolic.notnull())
     taken = whole.anti_join(acute, whole.encounter == acute.acute)
-    dated = taken.mutate(year=taken["at"].substr(0, 4).cast("int64"), day=wall_day(taken["at"]))
+    dated = taken.mutate(year=year_shown(taken["at"]), day=wall_day(taken["at"]))
     daily = dated.group_by(["patient", "year", "day"]).aggregate(low=dated.systolic.min(), bottom=dated.diastolic.min())
     last = daily.group_by(["patient", "year"]).aggregate(last=daily.day.max())
     both = daily.join(last.rename(who="patient", of="year"), [daily.patient == last.patient, daily.year == last.year])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import ibis
 
 from careplane.measures import Measure
+from careplane.measures._days import FAR_DAY
 from careplane.measures._stays import STAYS, episodes
 from careplane.records.evidence import MeasureInfo
 
@@ -46,7 +47,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     expected = tables["expected_stays"]
     known = expected.filter((expected.reason != "*") & (expected.days > 0)).select(code="reason", expected="days")
     other = expected.filter((expected.reason == "*") & (expected.days > 0)).aggregate(otherwise=expected.days.max())
-    ended = care.filter((care.status == "finished") & care.ended.notnull())
+    ended = care.filter((care.status == "finished") & (care.end_day < FAR_DAY))
     both = ended.left_join(known, ended.reason == known.code).cross_join(other)
     nights = (both.end_day - both.start_day).clip(1, None).cast("float64")
     days = both.expected.fill_null(both.otherwise)

@@ -49,7 +49,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     members = tables["members"]
     whole = capped.left_join(members, capped.patient == members.id)
     share = whole.days.cast("float64") / whole.length.cast("float64")
-    number = (whole.of % 12 + 101).cast("string").substr(1, 2)
+    number = (whole.of % 12 + 101).cast("string").right(2)
     return whole.select(
         key=whole.patient + "/" + (whole.of // 12).cast("int64").cast("string") + "-" + number,
         cluster=whole.cluster,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import ibis
 
 from careplane.measures import Measure
-from careplane.measures._days import wall_day
+from careplane.measures._days import FAR_DAY, wall_day
 from careplane.measures._stays import STAYS, episodes
 from careplane.measures.readmit30.views import DEATHS
 from careplane.records.evidence import MeasureInfo
@@ -56,7 +56,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     both = paired.left_join(died, paired.patient == died.died_patient)
     alive = both.died_day.isnull() | (both.died_day > both.end_day)
     index = both.filter(
-        (both.status == "finished") & both.ended.notnull() & alive & ~both.disposition.isin(LEFT).fill_null(False)
+        (both.status == "finished") & (both.end_day < FAR_DAY) & alive & ~both.disposition.isin(LEFT).fill_null(False)
     )
     again = (index.next_day - index.end_day <= DAYS) & (index.next_planned == 0)
     return index.select(
