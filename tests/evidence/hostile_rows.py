@@ -35,6 +35,7 @@ class Hostile:
         self.random = np.random.default_rng(seed)
         self.schemas = schemas_of(measure)
         self.texts = [*_literals(measure), *ODD]
+        self.compared, self.asked = _compared(measure), _asked(measure)
         self.keys = [f"k{number}" for number in range(rows)]
 
     def tables(self) -> dict[str, pa.Table]:
@@ -58,10 +59,12 @@ class Hostile:
             "boolean": lambda n: self.random.integers(0, 2, n).astype(bool).tolist(),
             "int64": self._ints(column),
             "float64": self._floats,
-            "string": self._instants if declared in ("dateTime", "instant", "date") else self._strings,
+            "string": {"dateTime": self._instants, "instant": self._instants, "date": self._dates}.get(
+                declared, lambda n: self._strings(n, self.compared.get(column, ()))
+            ),
         }
         values = make[kind](self.rows)
-        absent = self.random.random(self.rows) < 0.08
+        absent = self.random.random(self.rows) < (0.5 if column in self.asked else 0.08)
         return [None if gone else value for value, gone in zip(values, absent, strict=True)]
 
     def _is_key(self, table: str, column: str) -> bool:
@@ -100,14 +103,44 @@ class Hostile:
             str(o) if hostile else p for o, p, hostile in zip(odd, plain, self.random.random(n) < 0.15, strict=True)
         ]
 
-    def _strings(self, n: int) -> list[Any]:
-        """Ids of other rows, what the measure compares with, references made of both, and odd texts."""
+    def _dates(self, n: int) -> list[Any]:
+        """Days over eighty years, as dates of birth are, some without their day or month; and hostile instants."""
+        days = np.datetime64("1936-01-01") + self.random.integers(0, 80 * 365, n)
+        lengths = self.random.choice([10, 10, 10, 7, 4], n)
+        kept = self.random.random(n) < 0.7
+        mixed = zip(days, lengths, self._instants(n), kept, strict=True)
+        return [str(day)[:length] if keep else other for day, length, other, keep in mixed]
+
+    def _strings(self, n: int, compared: Sequence[str]) -> list[Any]:
+        """Ids of other rows, what the measure compares with, references made of both, and odd texts; of a column that
+        is compared itself, half are what it is compared with."""
+        if compared:
+            half, of = self.random.random(n) < 0.5, self.random.choice(list(compared), n)
+            return [str(a) if own else b for a, b, own in zip(of, self._strings(n, ()), half, strict=True)]
         keys, texts = self.random.choice(self.keys, n), self.random.choice(self.texts, n)
         which = self.random.random(n)
         return [
             str(key) if w < 0.45 else f"{text}{key}" if w < 0.6 and text.endswith("/") else str(text)
             for key, text, w in zip(keys, texts, which, strict=True)
         ]
+
+
+def _compared(measure: Measure) -> dict[str, list[str]]:
+    """What each column is compared with, by its name."""
+    found: dict[str, set[str]] = {}
+    for node in expression(measure).op().find((ops.Equals, ops.InValues, ops.StartsWith)):
+        column, *others = node.args
+        if isinstance(column, ops.Field):
+            flat = [one for other in others for one in (other if isinstance(other, tuple) else (other,))]
+            texts = {one.value for one in flat if isinstance(one, ops.Literal) and isinstance(one.value, str)}
+            found.setdefault(column.name, set()).update(texts - {""})
+    return {name: sorted(texts) for name, texts in found.items() if texts}
+
+
+def _asked(measure: Measure) -> set[str]:
+    """The columns of which a measure asks whether they are there."""
+    found = expression(measure).op().find((ops.IsNull, ops.NotNull))
+    return {node.arg.name for node in found if isinstance(node.arg, ops.Field)}
 
 
 def _literals(measure: Measure) -> list[str]:

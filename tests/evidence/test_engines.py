@@ -21,7 +21,7 @@ from careplane.measures import Measure, epoch_seconds, offset_seconds, wall_seco
 
 from .hostile_rows import Hostile
 
-ROWS = 400
+ROWS = 800
 TOLERANCE = 1e-9
 MEASURES = sorted(items("measures"))
 TEXTS = ("key", "cluster", "patient", "clinician")

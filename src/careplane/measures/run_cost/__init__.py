@@ -39,7 +39,8 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     runs = tables["runs"]
     events = runs.filter(runs.arm.isnull() | (runs.arm != "control"))
     shares = _shares(events, tables["costs"])
-    rates = tables["rates"].select(who="clinician", per_hour="per_hour")
+    told = tables["rates"]
+    rates = told.group_by("clinician").aggregate(per_hour=told.per_hour.max()).rename(who="clinician")
     both = events.left_join(shares, events.run == shares.of_run).left_join(rates, events.clinician == rates.who)
     review = both.review_seconds.isnull().ifelse(0.0, both.review_seconds * both.per_hour / 3600.0)
     return both.select(
