@@ -32,7 +32,7 @@ COMMANDS: dict[str, str] = {
     "hl7v2": "HL7 v2: parse files, send over MLLP, see what came.",
     "ledger": "The audit ledger: verify, anchor, prove, show, export, keep.",
     "load": "Load FHIR R4 bulk NDJSON.",
-    "measure": "Measures on the loaded data: run, list.",
+    "measure": "Measures: run, list, show, check, figure.",
     "sandbox": "Generate a synthetic health system from a seed.",
     "evidence": "Results of plans: list, show, report, replay.",
     "estimate": "One estimator on one table: the effect and its interval.",

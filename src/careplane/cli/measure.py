@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from careplane._shelf import missing
+from careplane.cli.measure_figures import check, figure, show
 from careplane.errors import NotFound
 from careplane.evidence.engines.choosing import Choice
 from careplane.evidence.measure_runs import FOLDER, MeasureRun, latest_runs
@@ -20,13 +21,18 @@ from careplane.settings import read_settings
 
 @click.group()
 def command() -> None:
-    """Measures: run them on the loaded data, see what they last said.
+    """Measures: what they are, run them on the loaded data, see what they say.
 
     \b
     Example:
       careplane measure run
       careplane measure list
+      careplane measure figure note_closure --from 2026-03-01
     """
+
+
+for one in (show, check, figure):
+    command.add_command(one)
 
 
 @command.command()

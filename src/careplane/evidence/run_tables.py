@@ -74,7 +74,7 @@ def record_tables(record: RunRecord, names: Iterable[str] = tuple(RECORD)) -> di
 
 
 def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    ordered = sorted(rows, key=lambda row: row[:2])
+    ordered = sorted(rows, key=lambda row: row[:3])
     types = RECORD[name]
     columns = zip(*ordered, strict=True) if ordered else [()] * len(types)
     arrays = [pa.array(list(column), type=_TYPES[kind]) for column, kind in zip(columns, types.values(), strict=True)]
@@ -120,7 +120,8 @@ def _reports(record: RunRecord) -> Iterable[tuple[Any, ...]]:
 def _adjudications(record: RunRecord) -> Iterable[tuple[Any, ...]]:
     for one in record.adjudications:
         counts = one.fabrications, one.omissions, one.inaccuracies
-        yield (one.run, one.output, one.app, one.version, one.reader, *counts, one.probability, _epoch(one.at))
+        named = one.sample, one.run, one.output, one.app, one.version, one.reader
+        yield (*named, *counts, one.probability, _epoch(one.at))
 
 
 def _surveys(record: RunRecord) -> Iterable[tuple[Any, ...]]:

@@ -32,7 +32,7 @@ class Measure:
             left out and is then 1.
         missing: why a row may have no value, as the end of a sentence ("had no reply").
         follow_up_days: how long after the event the value may still come to be.
-        reads: the tables of the run record (:data:`TABLES`) that it reads beside its views.
+        reads: the tables (:data:`TABLES`) that it reads beside its views.
     """
 
     info: MeasureInfo

@@ -75,6 +75,7 @@ RECORD: Mapping[str, Mapping[str, str]] = {
     "written": {"run": "string", "reference": "string"},
     "reports": {"report": "string", "run": "string", "app": "string", "what": "string", "at": "int64"},
     "adjudications": {
+        "sample": "string",
         "run": "string",
         "output": "string",
         "app": "string",
