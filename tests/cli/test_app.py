@@ -37,6 +37,18 @@ def test_new_then_check(tmp_path: Path) -> None:
         run(app, "check", "apps/your_idea")
 
 
+def test_a_measure_that_is_not_on_the_shelf_is_told_and_is_no_fault(tmp_path: Path) -> None:
+    run(app, "new", "my_idea")
+    assert "note:" not in run(app, "check", "apps/my_idea").output
+    manifest = tmp_path / "apps/my_idea/app.yaml"
+    manifest.write_text(manifest.read_text().replace("balancing: [", "balancing: [smiles, "))
+    told = run(app, "check", "apps/my_idea")
+    assert told.exit_code == 0
+    assert "balancing[0]: 'smiles' is not on the shelf of measures; a plan leaves it out" in told.output
+    (row,) = json.loads(run(app, "check", "apps/my_idea", "--json").output)
+    assert (row["note"], row["field"]) == (True, "measures.balancing[0]")
+
+
 def test_list_fits_eighty_columns_and_counts_thirty(tmp_path: Path) -> None:
     assert max(map(len, run(app, "list", "--home", tmp_path).output.splitlines())) <= 80
     rows = json.loads(run(app, "list", "--home", tmp_path, "--json").output)

@@ -38,8 +38,12 @@ def test_a_draft_comes_from_the_app_and_says_what_it_lacks() -> None:
     assert [(one.id, one.role) for one in drafted.measures] == [
         ("msg_turnaround", "primary"),
         ("message_minutes", "balancing"),
+        ("edit_distance", "balancing"),
+        ("harm_flag", "balancing"),
     ]
-    assert "not in the library: edit_distance" in drafted.analysis
+    assert "not in the library" not in drafted.analysis
+    fewer = draft_plan(app, [info for info in INFOS if info.id != "edit_distance"], UNITS, START, seed=7)
+    assert "not in the library: edit_distance" in fewer.analysis
     assert drafted.power.startswith("Not computed")
     assert drafted.baseline_start < drafted.start < drafted.end
 

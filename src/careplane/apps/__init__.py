@@ -4,8 +4,8 @@
 ``app.yaml``, ``new_app`` writes a folder that passes the check.
 """
 
-from careplane.apps._read import check_app, read_app
+from careplane.apps._read import check_app, read_app, unknown_measures
 from careplane.apps._scaffold import new_app
 from careplane.apps._schema import schema
 
-__all__ = ["check_app", "new_app", "read_app", "schema"]
+__all__ = ["check_app", "new_app", "read_app", "schema", "unknown_measures"]

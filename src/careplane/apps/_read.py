@@ -45,6 +45,12 @@ def check_app(
     return problems
 
 
+def unknown_measures(folder: Path, measures: Collection[str]) -> list[ManifestError]:
+    """The measures that an app names and a shelf does not hold: no fault of the app, but a plan leaves them out."""
+    app, _ = _inspect(folder)
+    return [] if app is None else list(_unknown_names(folder / MANIFEST, app.spec, None, measures))
+
+
 def _inspect(folder: Path) -> tuple[App | None, list[ManifestError]]:
     source = read_yaml(folder / MANIFEST)
     if source.problems:
@@ -153,4 +159,4 @@ def _unknown_names(
         for role, chosen in (("primary", spec.measures.primary), ("balancing", spec.measures.balancing)):
             for index, measure in enumerate(chosen):
                 if measure not in measures:
-                    yield source.problem(("measures", role, index), f"'{measure}' is not a measure of the library")
+                    yield source.problem(("measures", role, index), f"'{measure}' is not on the shelf of measures")

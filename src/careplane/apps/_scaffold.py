@@ -54,8 +54,8 @@ review:
   reasons: [wrong fact, missing fact, wrong tone, not needed]
 
 measures:
-  primary: [utilisation]
-  balancing: [error_rate]
+  primary: [message_minutes]
+  balancing: [error_rate, harm_flag]
   equity: [language, race]
 
 stop_rule: Any harm event, or a primary effect whose lower bound is below zero at the planned size.

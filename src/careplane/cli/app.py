@@ -10,7 +10,7 @@ import msgspec
 
 from careplane import alignment
 from careplane._shelf import folder, items, missing
-from careplane.apps import check_app, new_app, read_app, schema
+from careplane.apps import check_app, new_app, read_app, schema, unknown_measures
 from careplane.cli.app_text import list_lines, show_lines
 from careplane.errors import NotFound
 from careplane.governance import tier
@@ -74,6 +74,8 @@ def new(ident: str, parent: Path) -> None:
 def check(context: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     """Name every problem of app folders, each with its file and line.
 
+    A measure that is not on the shelf is told as a note: a plan leaves it out.
+
     \b
     Example:
       careplane app check apps/my_idea
@@ -82,12 +84,18 @@ def check(context: click.Context, paths: tuple[Path, ...], as_json: bool) -> Non
         if not path.is_dir():
             raise NotFound(f"There is no folder {path}.")
     problems = [problem for path in paths for problem in check_app(path)]
+    notes = [note for path in paths for note in unknown_measures(path, items("measures"))]
     if as_json:
-        rows = [{"file": one.file, "line": one.line, "field": one.field, "message": one.message} for one in problems]
+        rows = [
+            {"file": one.file, "line": one.line, "field": one.field, "message": one.message, "note": one in notes}
+            for one in (*problems, *notes)
+        ]
         click.echo(json.dumps(rows, indent=2))
     else:
         for problem in problems:
             click.echo(str(problem))
+        for note in notes:
+            click.echo(f"note: {note}; a plan leaves it out. See: careplane measure list")
         if not problems:
             click.echo(f"{len(paths)} app folder{'s' if len(paths) > 1 else ''} checked: no problems.")
     context.exit(1 if problems else 0)

@@ -102,6 +102,10 @@ def _choose(app: App, library: Mapping[str, MeasureInfo]) -> tuple[tuple[Planned
         unknown += [name for name in names if name not in library]
         if not known:
             raise InputError(f"none of {', '.join(names)} is in the library of measures", field=f"{app.id}: {role}")
+        unjudged = [info.id for info in known if role == "primary" and not info.judged]
+        if unjudged:
+            told = f"{', '.join(unjudged)} can be neither better nor worse; take a measure that can be judged"
+            raise InputError(told, field=f"{app.id}: {role}")
         chosen += [
             msgspec.convert(
                 {"id": info.id, "role": role, "unit": info.unit, "direction": info.direction, "mcid": info.mcid},
