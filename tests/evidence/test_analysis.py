@@ -113,3 +113,18 @@ def test_a_measure_that_is_not_on_the_shelf_is_named(store: Store, ledger: Ledge
     assign(store, ledger, locked, BEFORE)
     with pytest.raises(NotFound, match="'gone'"):
         run(store, home, locked)
+
+
+def test_a_measure_of_outputs_alone_is_told_and_stops_nothing(store: Store, ledger: Ledger, home: Path) -> None:
+    """Without runs nothing was put out: edits and harm have no rows in either arm, and the rest is estimated."""
+    more = (
+        PlannedMeasure(id="edit_distance", role="balancing", unit="0-1", direction="lower", mcid=0.05),
+        PlannedMeasure(id="harm_flag", role="balancing", unit="per 1000", direction="lower", mcid=1.0),
+        PlannedMeasure(id="utilisation", role="secondary", unit="proportion", direction="context", mcid=0.0),
+    )
+    draft = plan(measures=(*plan().measures, *more))
+    locked = lock_plan(store, ledger, draft, "Practitioner/p001", BEFORE)
+    load_trial(home, assign(store, ledger, locked, BEFORE), hours=-1.5, minutes=0.0)
+    result = run(store, home, locked)
+    assert [effect.measure for effect in result.effects] == ["msg_turnaround", "message_minutes"]
+    assert all("Not estimated" in result.missing[one.id] for one in more)
