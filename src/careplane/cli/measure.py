@@ -107,9 +107,9 @@ def _chosen(measures: Mapping[str, Measure], names: tuple[str, ...]) -> dict[str
 
 def _print(done: list[MeasureRun], measures: Mapping[str, Measure]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("Measure", "Rows", "With value", "Mean", "Unit", "Read", "Seconds"):
+    for heading in ("Measure", "Rows", "Valued", "Mean", "Unit", "Read", "Seconds"):
         side: Literal["left", "right"] = "left" if heading in ("Measure", "Unit") else "right"
-        table.add_column(heading, justify=side, overflow="fold", no_wrap=heading == "Measure")
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=heading in ("Measure", "Mean"))
     for one in done:
         unit = measures[one.measure].info.unit if one.measure in measures else ""
         figure = "not measured" if one.figure is None else f"{one.figure:,.4g}"
