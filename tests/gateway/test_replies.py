@@ -1,6 +1,7 @@
 """Replies that a repeated call gets again: the same, sealed at rest, and only for the very same call."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from careplane.ledger import Ledger
 from careplane.records.model import ModelCall, ModelReply, ModelRequest, Usage
 from careplane.shield.vault import installation_secret
 from careplane.store import Store
+from careplane.store.grouping import GroupedWrites
 from careplane.store.tables import model_replies
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
@@ -32,17 +34,27 @@ REPLY = ModelReply(text="Dear Maria Quill, your next visit is on 12 March.", cal
 
 
 @pytest.fixture
-def replies(store: Store, home: Path) -> KeptReplies:
+def writes(store: Store) -> Iterator[GroupedWrites]:
+    """What writes of a moment share."""
+    grouped = GroupedWrites(store)
+    yield grouped
+    grouped.close()
+
+
+@pytest.fixture
+def replies(store: Store, home: Path, writes: GroupedWrites) -> KeptReplies:
     """The replies of an installation on either database."""
-    return KeptReplies(store, installation_secret(home), lambda: AT)
+    return KeptReplies(store, installation_secret(home), lambda: AT, writes)
 
 
-def test_the_same_call_gets_the_same_reply(replies: KeptReplies, store: Store, home: Path) -> None:
+def test_the_same_call_gets_the_same_reply(
+    replies: KeptReplies, store: Store, home: Path, writes: GroupedWrites
+) -> None:
     assert replies.find(REQUEST) is None
-    replies.keep(REQUEST, REPLY)
-    replies.keep(REQUEST, replace(REPLY, text="A second one."))
+    asyncio.run(replies.keep(REQUEST, REPLY))
+    asyncio.run(replies.keep(REQUEST, replace(REPLY, text="A second one.")))
     assert replies.find(REQUEST) == REPLY
-    again = KeptReplies(store, installation_secret(home), lambda: AT)
+    again = KeptReplies(store, installation_secret(home), lambda: AT, writes)
     assert again.find(REQUEST) == REPLY
 
 
@@ -56,12 +68,12 @@ def test_the_same_call_gets_the_same_reply(replies: KeptReplies, store: Store, h
     ],
 )
 def test_another_call_gets_none(replies: KeptReplies, other: ModelRequest) -> None:
-    replies.keep(REQUEST, REPLY)
+    asyncio.run(replies.keep(REQUEST, REPLY))
     assert replies.find(other) is None
 
 
 def test_nothing_at_rest_can_be_read_moved_or_given_more_time(replies: KeptReplies, store: Store) -> None:
-    replies.keep(REQUEST, REPLY)
+    asyncio.run(replies.keep(REQUEST, REPLY))
     with store.read() as connection:
         row = connection.execute(select(model_replies)).one()
     assert "Quill" not in str(row)
@@ -75,10 +87,10 @@ def test_nothing_at_rest_can_be_read_moved_or_given_more_time(replies: KeptRepli
     assert replies.find(REQUEST) is None
 
 
-def test_what_expired_is_not_given_and_deleted(store: Store, home: Path) -> None:
+def test_what_expired_is_not_given_and_deleted(store: Store, home: Path, writes: GroupedWrites) -> None:
     now = [AT]
-    replies = KeptReplies(store, installation_secret(home), lambda: now[0])
-    replies.keep(REQUEST, REPLY)
+    replies = KeptReplies(store, installation_secret(home), lambda: now[0], writes)
+    asyncio.run(replies.keep(REQUEST, REPLY))
     assert replies.purge() == 0
     now[0] = AT + KEPT + timedelta(seconds=1)
     assert replies.find(REQUEST) is None
@@ -103,7 +115,8 @@ def test_a_repeat_asks_no_model_and_is_on_record(replies: KeptReplies, ledger: L
 
 
 def test_while_the_database_is_away_no_model_is_asked(home: Path, ledger: Ledger, sqlite_store: Store) -> None:
-    replies = KeptReplies(sqlite_store, installation_secret(home), lambda: AT)
+    writes = GroupedWrites(sqlite_store)
+    replies = KeptReplies(sqlite_store, installation_secret(home), lambda: AT, writes)
     with sqlite_store.write() as connection:
         connection.exec_driver_sql("DROP TABLE model_replies")
 
@@ -115,4 +128,5 @@ def test_while_the_database_is_away_no_model_is_asked(home: Path, ledger: Ledger
 
     with pytest.raises(StoreError):
         asyncio.run(ask())
-    replies.keep(REQUEST, REPLY)
+    asyncio.run(replies.keep(REQUEST, REPLY))
+    writes.close()

@@ -15,6 +15,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import anyio.to_thread
 import msgspec
@@ -27,6 +28,7 @@ from careplane.errors import StoreError
 from careplane.ledger import Ledger
 from careplane.records.model import ModelReply, ModelRequest
 from careplane.store import Store
+from careplane.store.grouping import GroupedWrites
 from careplane.store.rows import insert_row, stamp
 from careplane.store.tables import model_replies
 
@@ -45,10 +47,11 @@ class KeptReplies:
         store: where the rows are.
         secret: of the installation, 32 bytes.
         clock: the time, aware.
+        writes: what is kept at a time shares a transaction.
     """
 
-    def __init__(self, store: Store, secret: bytes, clock: Callable[[], datetime]) -> None:
-        self._store, self._clock = store, clock
+    def __init__(self, store: Store, secret: bytes, clock: Callable[[], datetime], writes: GroupedWrites) -> None:
+        self._store, self._clock, self._writes = store, clock, writes
         self._cipher = AESGCM(hmac.digest(secret, b"careplane model reply", hashlib.sha256))
         self._pseudonym = hmac.digest(secret, b"careplane model call", hashlib.sha256)
 
@@ -72,16 +75,15 @@ class KeptReplies:
             log.warning("a kept reply does not open (%s)", type(error).__name__)
             return None
 
-    def keep(self, request: ModelRequest, reply: ModelReply) -> None:
+    async def keep(self, request: ModelRequest, reply: ModelReply) -> None:
         """Keep a reply. One that cannot be kept is given all the same: then a repeat asks the model again."""
         key, expires_at = self._key(request), stamp(self._clock() + KEPT)
         nonce = secrets.token_bytes(_NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, msgspec.json.encode(reply), _bound(key, expires_at))
+        encoded = base64.b64encode(sealed).decode()
+        insert = partial(insert_row, table=model_replies, key=key, expires_at=expires_at, sealed=encoded)
         try:
-            with self._store.write() as connection:
-                insert_row(
-                    connection, model_replies, key=key, expires_at=expires_at, sealed=base64.b64encode(sealed).decode()
-                )
+            await self._writes.run_async(insert)
         except (StoreError, SQLAlchemyError) as error:
             log.warning("a reply could not be kept (%s)", type(error).__name__)
 
@@ -115,7 +117,7 @@ def repeatable(complete: Complete, replies: KeptReplies, ledger: Ledger, clock: 
             await ledger.append_async("model_call_repeated", at=clock(), run=request.run, app=request.app, facts=facts)
             return kept
         reply = await complete(request)
-        await anyio.to_thread.run_sync(replies.keep, request, reply)
+        await replies.keep(request, reply)
         return reply
 
     return completed

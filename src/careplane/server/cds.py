@@ -29,7 +29,6 @@ from careplane.server.cds_clients import CdsClients
 from careplane.server.cds_services import HookService, hook_services, stages_of
 from careplane.server.platform import Platform
 from careplane.server.strangers import Strangers
-from careplane.store.grouping import GroupedWrites
 from careplane.workflow.card_feedback import keep_feedback
 from careplane.workflow.durable import Durable
 
@@ -52,10 +51,9 @@ class CdsDoor:
 
     def __init__(self, platform: Platform, durable: Durable | None, wall_clock: Callable[[], datetime]) -> None:
         self._platform = platform
-        self._writes = GroupedWrites(platform.store)
-        self._clients = CdsClients(platform.store, self._writes, Jwks(), wall_clock)
+        self._clients = CdsClients(platform.store, platform.writes, Jwks(), wall_clock)
         open_item = load("connectors", "cds_hooks").open
-        self._calls = CdsCalls(platform, durable, lambda base: open_item({"fhir_base_url": base}), self._writes)
+        self._calls = CdsCalls(platform, durable, lambda base: open_item({"fhir_base_url": base}))
         self._wall_clock = wall_clock
         self._strangers = Strangers()
         self._known: tuple[dict[str, str], tuple[HookService, ...]] = ({}, ())
@@ -78,7 +76,6 @@ class CdsDoor:
     async def aclose(self) -> None:
         """End what is under way."""
         await self._calls.aclose()
-        await asyncio.to_thread(self._writes.close)
 
     def base(self, request: Request) -> str:
         """Our own URL, as clients know it: never what a request says of it."""

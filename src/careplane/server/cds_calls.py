@@ -26,7 +26,6 @@ from careplane.server.platform import Platform
 from careplane.server.pressure import LoopLag
 from careplane.server.swapping import held_to_models
 from careplane.store import fetch
-from careplane.store.grouping import GroupedWrites
 from careplane.store.tables import people
 from careplane.workflow.card_feedback import remember_cards
 from careplane.workflow.downtime import active_fallback
@@ -76,19 +75,15 @@ class CdsCalls:
         platform: the installation.
         durable: where events are kept whose drafts come later; without it what is late is left out.
         open_connector: gives the connector for the FHIR server of an EHR.
-        writes: what calls of the same moment write together.
     """
 
-    def __init__(
-        self, platform: Platform, durable: Durable | None, open_connector: OpenConnector, writes: GroupedWrites
-    ) -> None:
+    def __init__(self, platform: Platform, durable: Durable | None, open_connector: OpenConnector) -> None:
         self._platform = platform
         self._durable = durable
         self._open_connector = open_connector
         self._connectors: dict[str, HookConnector] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._lag = LoopLag()
-        self._writes = writes
         self._running = 0
         self._room = FIRST_ROOM
         self._turn = 0
@@ -196,7 +191,6 @@ class CdsCalls:
         ready = replace(
             runtime,
             reads=data,
-            writes=self._writes,
             complete=self._platform.gateway.complete,
             permit=held_to_models(
                 lambda app, event: permits[app.id, event.id],
@@ -249,7 +243,7 @@ class CdsCalls:
         refused = bool(lacking) and not finished.done and not finished.late
         cards = [_issued(call, events[app], card) for app, card in shown.items() if card.uuid is not None]
         if cards and not refused:
-            await self._writes.run_async(partial(remember_cards, shown=cards))
+            await self._platform.writes.run_async(partial(remember_cards, shown=cards))
         await self._record(call, finished, left_out, len(told))
         if refused:
             what = sorted({kind for error in lacking for kind in error.what})

@@ -31,6 +31,7 @@ from careplane.server.models import open_file_models
 from careplane.server.parts import OpenParts, open_parts
 from careplane.settings import Settings, secret_of
 from careplane.store import Store, open_store
+from careplane.store.grouping import GroupedWrites
 
 GARBAGE = (10_000, 20, 20)
 """How many new objects there may be before the collector of cycles looks: a call makes some hundreds, few in cycles."""
@@ -76,7 +77,7 @@ def open_plane(path: Path, settings: Settings) -> Plane:
     site_apps = Path(settings.text("apps_path"))
     standing = Standing(store, partial(_entitle, file, routes, store, site_apps, clock))
     standing.start()
-    opened = open_parts(file, store, ledger, standing, settings)
+    opened = open_parts(file, store, ledger, standing, settings, GroupedWrites(store))
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     listener = bind(file.host, file.port)
     keys = {name: _key(store, name, app) for name, app in file.apps.items()}

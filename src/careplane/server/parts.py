@@ -23,6 +23,7 @@ from careplane.settings import Settings
 from careplane.shield.guards import injection_score
 from careplane.shield.vault import installation_secret, open_vault
 from careplane.store import Store
+from careplane.store.grouping import GroupedWrites
 
 PURGE_SECONDS = 3600.0
 log = logging.getLogger("careplane.gateway")
@@ -61,7 +62,12 @@ class OpenParts:
 
 
 def open_parts(
-    file: GatewayFile | None, store: Store, ledger: Ledger, standing: Standing, settings: Settings
+    file: GatewayFile | None,
+    store: Store,
+    ledger: Ledger,
+    standing: Standing,
+    settings: Settings,
+    writes: GroupedWrites,
 ) -> OpenParts:
     """The parts of a gateway. Without a file nothing is limited and nothing is kept from before.
 
@@ -70,7 +76,7 @@ def open_parts(
         MissingExtra: traces are asked for without the extra ``telemetry``.
     """
     vault = open_vault(store, settings.home, partial(datetime.now, UTC))
-    replies = KeptReplies(store, installation_secret(settings.home), partial(datetime.now, UTC))
+    replies = KeptReplies(store, installation_secret(settings.home), partial(datetime.now, UTC), writes)
     if file is None:
         return OpenParts(replies=replies, parts=Parts(stops=standing.stops, vault=vault, signal=injection_score))
     allowances = Allowances(store, ledger, timezone=ZoneInfo(settings.text("timezone")))

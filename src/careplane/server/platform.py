@@ -33,6 +33,7 @@ from careplane.server.swapping import held_to_models
 from careplane.settings import Settings
 from careplane.shield.checks import run_checks
 from careplane.store import Store, open_store
+from careplane.store.grouping import GroupedWrites
 from careplane.store.hl7v2_inbox import Hl7v2Inbox
 from careplane.workflow.messaging import Messages
 from careplane.workflow.outages import Outages
@@ -74,6 +75,7 @@ class Platform:
     clock: Clock
     synthetic: bool
     parts: OpenParts
+    writes: GroupedWrites
 
     @property
     def home(self) -> Path:
@@ -91,6 +93,7 @@ class Platform:
         """Give files and connections back."""
         self.plane.standing.close()
         self.parts.close()
+        self.writes.close()
         if self.hl7v2 is not None:
             self.hl7v2.close()
         self.store.close()
@@ -122,7 +125,8 @@ def open_platform(
     providers, routes = open_models(settings, file)
     standing = Standing(store, partial(entitle, store, apps, partial(region_of, routes), clock))
     standing.start()
-    opened = open_parts(file, store, ledger, standing, settings)
+    writes = GroupedWrites(store)
+    opened = open_parts(file, store, ledger, standing, settings, writes)
     gateway = Gateway(providers, routes, ledger, clock, opened.parts)
     messages = messages_of(settings)
     connector = layered(fhir or open_fhir(settings, apps.values()), messages)
@@ -141,6 +145,7 @@ def open_platform(
         synthetic=synthetic,
         outages=Outages(store, ledger),
         patient_text=partial(patient_text, post.planner, clock),
+        writes=writes,
     )
     runtime = replace(runtime, permit=held_to_models(runtime.permit, store, gateway))
     return Platform(
@@ -160,6 +165,7 @@ def open_platform(
         clock=clock,
         synthetic=synthetic,
         parts=opened,
+        writes=writes,
     )
 
 

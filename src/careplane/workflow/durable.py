@@ -86,7 +86,7 @@ class Durable:
         if _workers:
             raise Conflict("A durable worker runs in this process already.")
         _workers.append(self)
-        self._writes = GroupedWrites(self.runtime.store)
+        self._writes = self.runtime.writes or GroupedWrites(self.runtime.store)
         self._watch.hold()
         engine.apart(self._launch)
 
@@ -135,7 +135,8 @@ class Durable:
         self._enqueuing.join()
         engine.shut_down(GRACE_SECONDS if self._under_way else 0)
         self._watch.stop()
-        self._writes.close()
+        if self._writes is not self.runtime.writes:
+            self._writes.close()
         _workers.remove(self)
 
     async def process(self, key: str, attempt: int) -> None:
@@ -182,12 +183,12 @@ class Durable:
         """Write; a database that is away for a moment costs patience, and the event is not looked for meanwhile."""
         for _ in range(PATIENCE_SECONDS - 1):
             try:
-                await asyncio.to_thread(self._writes.run, write)
+                await self._writes.run_async(write)
             except StoreError:
                 await asyncio.sleep(1.0)
             else:
                 return
-        await asyncio.to_thread(self._writes.run, write)
+        await self._writes.run_async(write)
 
     async def _lease(self) -> int:
         """The lease that is held. One that may be over is waited for: the database may be away for all workers, and
