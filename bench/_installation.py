@@ -178,7 +178,7 @@ def installation(
         }
         key = _prepared(given)
         env = {**os.environ, **{f"CAREPLANE_{name.upper()}": value for name, value in given.items()}}
-        store = open_store(url or f"sqlite:///{home / 'careplane.db'}")
+        store = open_store(url or f"sqlite:///{home / 'careplane.db'}", home)
         stack.callback(store.close)
         made = Installation(home, env, store, key, address, [free_port() for _ in range(doors)])
         stack.callback(_end, made)

@@ -126,7 +126,7 @@ def _answers(store: Store, app: str) -> dict[str, Survey]:
             runs,
             Run,
             runs.c.app == app,
-            runs.c.body.contains('"survey":{'),
+            runs.c.surveyed,
             order_by=(runs.c.at, runs.c.id),
         )
     newest: dict[str, Survey] = {}

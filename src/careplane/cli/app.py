@@ -163,7 +163,7 @@ def _register(settings: Settings) -> dict[str, RegisterItem]:
     """The register by id; empty where there is no installation yet."""
     if not settings.text("database_url") and not (settings.home / "careplane.db").exists():
         return {}
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         return {item.id: item for item in alignment.find_items(store)}
     finally:

@@ -38,7 +38,7 @@ def show(subject: str | None, home: str | None, as_json: bool) -> None:
       careplane budget show app:portal_reply
     """
     settings = read_settings(home=home) if home else read_settings()
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         spent = spending(store, subject)
         limits = [limit for limit in limits_status(store) if subject in (None, limit.subject)]

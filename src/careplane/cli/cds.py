@@ -91,7 +91,7 @@ def add(
         },
         CdsTrust,
     )
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         trust_client(store, open_ledger(settings.home / "ledger"), agreed)
     finally:
@@ -114,7 +114,8 @@ def list_(home: str | None, as_json: bool) -> None:
     Example:
       careplane cds trust list --json
     """
-    store = open_store(_settings(home).database_url)
+    settings = _settings(home)
+    store = open_store(settings.database_url, settings.home)
     try:
         held = find_trusts(store)
     finally:
@@ -153,7 +154,7 @@ def remove(issuer: str, by: str | None, home: str | None, as_json: bool) -> None
       careplane cds trust remove https://ehr.example.org
     """
     settings = _settings(home)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         ledger = open_ledger(settings.home / "ledger")
         distrust_client(store, ledger, issuer, by or getpass.getuser(), datetime.now(UTC))

@@ -129,7 +129,7 @@ def status(home: str | None, as_json: bool) -> None:
       careplane downtime status --json
     """
     settings = _settings(home)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         seen = Outages(store, open_ledger(settings.home / "ledger"))
         settle_drills(store, seen)
@@ -166,7 +166,7 @@ def end(app_id: str | None, home: str | None) -> None:
       careplane downtime end --app portal_reply
     """
     settings = _settings(home)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         count = end_drills(store, Outages(store, open_ledger(settings.home / "ledger")), app_id)
     finally:

@@ -69,7 +69,7 @@ def files(home: str | None, as_json: bool) -> None:
       careplane erp files
     """
     settings = read_settings(home=home) if home else read_settings()
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         found = find_files(store)
     finally:

@@ -45,7 +45,7 @@ def issue(app: str, site: str | None, home: str | None, as_json: bool) -> None:
     known = _apps(settings)
     if app not in known:
         raise NotFound(missing("app", app, known))
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         key = issue_key(store, app, datetime.now(UTC), site)
     finally:
@@ -104,7 +104,8 @@ def _settings(home: str | None) -> Settings:
 
 
 def _open(home: str | None) -> Store:
-    return open_store(_settings(home).database_url)
+    settings = _settings(home)
+    return open_store(settings.database_url, settings.home)
 
 
 def _apps(settings: Settings) -> set[str]:

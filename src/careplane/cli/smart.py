@@ -182,7 +182,7 @@ def _addresses(settings: Settings, ehr: Ehr) -> dict[str, str]:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Store]:
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         yield store
     finally:

@@ -47,7 +47,7 @@ def command(
       careplane stop --list
     """
     settings = read_settings(home=home) if home else read_settings()
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     try:
         if show:
             _list(store, as_json)

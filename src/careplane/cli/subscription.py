@@ -39,7 +39,7 @@ def list_(ask: bool, as_json: bool, home: str | None) -> None:
       careplane subscription list --ask
     """
     settings = read_settings(home=home) if home else read_settings()
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     held = find_subscribed(store)
     store.close()
     told = asyncio.run(_asked(settings, held)) if ask and held else {}

@@ -50,7 +50,7 @@ def add(name: str, roles: tuple[Role, ...], full_name: str | None, person: str |
         --person Practitioner/p001
     """
     settings = _settings(home)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     accounts.create_account(store, name, full_name or name, roles, datetime.now(UTC), person)
     _print_link(settings, store, name)
 
@@ -66,7 +66,7 @@ def link(name: str, home: str | None) -> None:
       careplane user link kim
     """
     settings = _settings(home)
-    _print_link(settings, open_store(settings.database_url), name)
+    _print_link(settings, open_store(settings.database_url, settings.home), name)
 
 
 @command.command("list")
@@ -79,7 +79,8 @@ def list_accounts(home: str | None, as_json: bool) -> None:
     Example:
       careplane user list --json
     """
-    found = accounts.find_accounts(open_store(_settings(home).database_url))
+    settings = _settings(home)
+    found = accounts.find_accounts(open_store(settings.database_url, settings.home))
     if as_json:
         click.echo(json.dumps([_shown(account) for account in found], indent=2))
         return
@@ -103,7 +104,8 @@ def grant(name: str, roles: tuple[Role, ...], home: str | None) -> None:
     Example:
       careplane user grant kim --role committee
     """
-    store = open_store(_settings(home).database_url)
+    settings = _settings(home)
+    store = open_store(settings.database_url, settings.home)
     account = accounts.load_account(store, name)
     together = tuple(dict.fromkeys((*account.roles, *roles)))
     accounts.save_account(store, msgspec.structs.replace(account, roles=together))
@@ -120,7 +122,8 @@ def disable(name: str, home: str | None) -> None:
     Example:
       careplane user disable kim
     """
-    store = open_store(_settings(home).database_url)
+    settings = _settings(home)
+    store = open_store(settings.database_url, settings.home)
     accounts.save_account(store, msgspec.structs.replace(accounts.load_account(store, name), disabled=True))
     click.echo(f"{name} is disabled; all its sessions ended.")
 

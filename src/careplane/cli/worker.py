@@ -162,4 +162,5 @@ def _settings(home: str | None) -> Settings:
 
 
 def _open(home: str | None) -> Store:
-    return open_store(_settings(home).database_url)
+    settings = _settings(home)
+    return open_store(settings.database_url, settings.home)

@@ -71,7 +71,7 @@ def open_plane(path: Path, settings: Settings) -> Plane:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     _log(file.log_level)
     providers, routes = open_file_models(file)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     ledger = open_ledger(settings.home / "ledger")
     clock = partial(datetime.now, UTC)
     site_apps = Path(settings.text("apps_path"))

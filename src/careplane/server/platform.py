@@ -117,7 +117,7 @@ def open_platform(
     clock = clock or site_clock(settings)
     home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, settings.home)
     ledger = open_ledger(home / "ledger")
     apps = read_apps(Path(settings.text("apps_path")))
     register_ideas(store, ledger, apps, clock())

@@ -12,6 +12,9 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from careplane.errors import SettingsError, StoreError
 from careplane.store.migrate import upgrade
+from careplane.store.plain import seal_plain
+from careplane.store.rows import SEAL
+from careplane.store.sealing import Seal, open_key
 
 _PATIENCE = {
     "connect_timeout": 5,
@@ -52,8 +55,14 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, home: Path | None = None) -> Store:
     """Open (and bring to the newest migration) the database at a SQLAlchemy URL.
+
+    Args:
+        url: of SQLite or PostgreSQL.
+        home: the folder of the installation, where the key is that seals what tells of patients
+            (``secrets/store.key``, made on first use); by default the folder of an SQLite file. Without one nothing is
+            sealed.
 
     Raises:
         SettingsError: the URL is not one, or its database is neither SQLite nor PostgreSQL.
@@ -61,7 +70,18 @@ def open_store(url: str) -> Store:
     """
     engine = open_engine(url)
     upgrade(engine)
-    return Store(engine)
+    home = home or _folder(engine)
+    if home is None:
+        return Store(engine)
+    engine.update_execution_options(**{SEAL: Seal(open_key(home / "secrets" / "store.key"), "careplane store")})
+    store = Store(engine)
+    seal_plain(store.write)
+    return store
+
+
+def _folder(engine: Engine) -> Path | None:
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return None if not file or file == ":memory:" else Path(file).parent
 
 
 def open_engine(url: str) -> Engine:

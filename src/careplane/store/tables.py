@@ -15,6 +15,10 @@ metadata = MetaData(
 )
 
 
+SEALED = {"sealed": True}
+"""Of a table whose bodies may tell of patients: they are sealed at rest (:mod:`careplane.store.rows`)."""
+
+
 def _body() -> Column[str]:
     return Column("body", Text, nullable=False)
 
@@ -75,10 +79,16 @@ runs = Table(
     Column("plan", String),
     Column("arm", String),
     Column("cost_usd", Float, nullable=False, default=0.0),
+    Column("patient", String),
+    Column("unwritten", Boolean, nullable=False, default=False),
+    Column("surveyed", Boolean, nullable=False, default=False),
+    Column("critical", Boolean, nullable=False, default=False),
     _body(),
     UniqueConstraint("app", "event"),
     Index("ix_runs_app_status_at", "app", "status", "at"),
     Index("ix_runs_reviewer_status", "reviewer", "status"),
+    Index("ix_runs_patient_at", "patient", "at"),
+    info={**SEALED, "digested": ("patient",)},
 )
 edits = Table(
     "edits",
@@ -87,6 +97,7 @@ edits = Table(
     Column("person", String, primary_key=True),
     Column("at", String, nullable=False),
     _body(),
+    info=SEALED,
 )
 write_backs = Table(
     "write_backs",
@@ -109,6 +120,7 @@ events = Table(
     Column("error", Text),
     _body(),
     Index("ix_events_state_due", "state", "due"),
+    info=SEALED,
 )
 workers = Table(
     "workers",
@@ -175,6 +187,7 @@ waiting_events = Table(
     Column("event", String, primary_key=True),
     Column("next_at", String, nullable=False, index=True),
     _body(),
+    info=SEALED,
 )
 drills = Table(
     "drills",
@@ -213,6 +226,7 @@ card_feedback = Table(
     Column("at", String, nullable=False),
     _body(),
     Index("ix_card_feedback_app_at", "app", "at"),
+    info=SEALED,
 )
 
 # evidence
@@ -486,6 +500,7 @@ conversations = Table(
     Column("opened_at", String, nullable=False),
     _body(),
     Index("ix_conversations_app_opened_at", "app", "opened_at"),
+    info=SEALED,
 )
 integration_checks = Table(
     "integration_checks",
@@ -540,6 +555,7 @@ messages = Table(
     Column("reference", String, index=True),
     _body(),
     Index("ix_messages_state_due_at", "state", "due_at"),
+    info=SEALED,
 )
 contact_choices = Table(
     "contact_choices",
@@ -569,4 +585,5 @@ erp_records = Table(
     Column("file", String, nullable=False),
     _body(),
     Index("ix_erp_records_kind_on", "kind", "on"),
+    info=SEALED,
 )

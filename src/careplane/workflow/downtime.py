@@ -19,7 +19,7 @@ from careplane.records.app import App
 from careplane.records.downtime import Dependency, Fallback, Outage, WaitingEvent
 from careplane.records.run import Event, Run
 from careplane.store import Store, count, fetch, find, save, stamp
-from careplane.store.rows import encode
+from careplane.store.rows import encode, sealed
 from careplane.store.tables import waiting_events as table
 from careplane.workflow.outages import Outages, utc_now
 from careplane.workflow.run import run_event
@@ -178,7 +178,8 @@ def _claim(store: Store, held: WaitingEvent, until: datetime) -> bool:
     taken = replace(held, next_at=until)
     mine = (table.c.app == held.event.app, table.c.event == held.event.id, table.c.next_at == stamp(held.next_at))
     with store.write() as connection:
-        changed = connection.execute(update(table).where(*mine).values(next_at=stamp(until), body=encode(taken)))
+        body = sealed(connection, table, encode(taken), {"app": held.event.app, "event": held.event.id})
+        changed = connection.execute(update(table).where(*mine).values(next_at=stamp(until), body=body))
         return bool(changed.rowcount)
 
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
 from careplane.records import Record
 from careplane.records.run import Event
 from careplane.store import Store, count, insert_new, stamp
 from careplane.store.clock import database_time
+from careplane.store.rows import opened
 from careplane.store.tables import events
 from careplane.workflow.records import run_id
 
@@ -82,7 +82,7 @@ def find_event(store: Store, key: str) -> Kept | None:
     """One event, or ``None``."""
     with store.read() as connection:
         row = connection.execute(select(events).where(events.c.key == key)).first()
-    return None if row is None else _kept(row)
+        return None if row is None else _kept(connection, row)
 
 
 def find_events(store: Store, *states: State, app: str | None = None, limit: int = 100) -> list[Kept]:
@@ -91,7 +91,7 @@ def find_events(store: Store, *states: State, app: str | None = None, limit: int
     if app is not None:
         statement = statement.where(events.c.app == app)
     with store.read() as connection:
-        return [_kept(row) for row in connection.execute(statement)]
+        return [_kept(connection, row) for row in connection.execute(statement)]
 
 
 def count_events(store: Store) -> dict[str, int]:
@@ -174,10 +174,10 @@ def _moved(connection: Connection, kept: Due | Kept, **values: Any) -> bool:
     return connection.execute(update(events).where(*here).values(**values)).rowcount == 1
 
 
-def _kept(row: Row[Any]) -> Kept:
+def _kept(connection: Connection, row: Row[Any]) -> Kept:
     return Kept(
         key=row.key,
-        event=msgspec.json.decode(row.body, type=Event),
+        event=opened(connection, events, row, Event),
         state=row.state,
         received_at=row.received_at,
         attempt=row.attempt,

@@ -5,14 +5,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from careplane.errors import NotFound
 from careplane.records.run import Run, RunStatus
 from careplane.store import Store, fetch, find, insert_new, stamp
 from careplane.store.grouping import GroupedWrites
-from careplane.store.rows import encode
+from careplane.store.rows import digest, opened, row_values
 from careplane.store.tables import runs
 
 SIGNED: tuple[RunStatus, ...] = ("accepted", "edited")
@@ -61,27 +60,26 @@ def find_runs(
     where: list[ColumnElement[bool]] = []
     if app is not None:
         where.append(runs.c.app.in_([app] if isinstance(app, str) else app))
-    if patient is not None:
-        where.append(about_patient(patient))
     if status is not None:
         where.append(runs.c.status.in_([status] if isinstance(status, str) else status))
     if reviewer is not None:
         where.append(runs.c.reviewer == reviewer)
     order = (runs.c.at.desc(), runs.c.id.asc())
     with store.read() as connection:
+        if patient is not None:
+            where.append(about_patient(connection, patient))
         return find(connection, runs, Run, *where, order_by=order, limit=limit, offset=offset)
 
 
-def about_patient(patient: str) -> ColumnElement[bool]:
-    """Runs whose event is about a patient. Quotes inside a JSON text are escaped, so only the field itself matches."""
-    return runs.c.body.contains(f'"patient":"{patient}"', autoescape=True)
+def about_patient(connection: Connection, patient: str) -> ColumnElement[bool]:
+    """Runs whose event is about a patient, a reference."""
+    return runs.c.patient == digest(connection, patient)
 
 
 def unwritten_runs(store: Store) -> list[Run]:
     """Signed runs whose resources have not reached the chart (a crash or an EHR that failed in between)."""
     with store.read() as connection:
-        # Quotes inside a JSON text are escaped, so this can only match the field itself.
-        return find(connection, runs, Run, runs.c.status.in_(SIGNED), runs.c.body.contains('"written":[],'))
+        return find(connection, runs, Run, runs.c.status.in_(SIGNED), runs.c.unwritten)
 
 
 def save_new_run(store: Store, run: Run) -> Run:
@@ -106,10 +104,10 @@ def _insert(connection: Connection, run: Run) -> bool:
 def replace_run(store: Store, run: Run, expected: RunStatus, also: Callable[[Connection], None] | None = None) -> bool:
     """Replace a run if its status is still the expected one; says whether it was. ``also`` is done with it or not at
     all."""
-    columns = {**_columns(run), "body": encode(run)}
-    statement = update(runs).where(runs.c.id == run.id, runs.c.status == expected).values(**columns)
+    mine = (runs.c.id == run.id, runs.c.status == expected)
     with store.write() as connection:
-        replaced = bool(connection.execute(statement).rowcount)
+        values = row_values(connection, runs, run, _columns(run))
+        replaced = bool(connection.execute(update(runs).where(*mine).values(**values)).rowcount)
         if replaced and also is not None:
             also(connection)
     return replaced
@@ -118,16 +116,17 @@ def replace_run(store: Store, run: Run, expected: RunStatus, also: Callable[[Con
 def change_run(store: Store, before: Run, after: Run, also: Callable[[Connection], None] | None = None) -> bool:
     """Replace a run if nothing of it changed since it was read; says whether nothing had."""
     with store.write() as connection:
-        row = connection.execute(select(runs.c.body).where(runs.c.id == before.id).with_for_update()).first()
-        if row is None or msgspec.json.decode(row[0], type=Run) != before:
+        row = connection.execute(select(runs.c.id, runs.c.body).where(runs.c.id == before.id).with_for_update()).first()
+        if row is None or opened(connection, runs, row, Run) != before:
             return False
-        connection.execute(update(runs).where(runs.c.id == after.id).values(**_columns(after), body=encode(after)))
+        values = row_values(connection, runs, after, _columns(after))
+        connection.execute(update(runs).where(runs.c.id == after.id).values(**values))
         if also is not None:
             also(connection)
     return True
 
 
-def _columns(run: Run) -> dict[str, str | float | None]:
+def _columns(run: Run) -> dict[str, str | float | bool | None]:
     return {
         "id": run.id,
         "app": run.app,
@@ -138,4 +137,8 @@ def _columns(run: Run) -> dict[str, str | float | None]:
         "plan": run.plan,
         "arm": run.arm,
         "cost_usd": run.cost_usd,
+        "patient": run.event.patient,
+        "unwritten": run.status in SIGNED and not run.written,
+        "surveyed": run.survey is not None,
+        "critical": run.draft is not None and any(one.severity == "critical" for one in run.draft.findings),
     }

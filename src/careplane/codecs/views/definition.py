@@ -176,6 +176,8 @@ class _Reader:
                 continue
             kind = _CONSTANTS.get(values[0].removeprefix("value"))
             value = row[values[0]]
+            if kind == "integer64" and isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value, re.ASCII):
+                value = int(value)  # JSON of FHIR has it as text (R5, datatypes: integer64)
             if kind is None:
                 self._tell(f"{where}.{values[0]}", "is not a type that a constant may have")
             elif not _fits(value, kind):

@@ -45,13 +45,13 @@ def count_drafts(
 ) -> int:
     """How many drafts wait for a reviewer, or for anybody; of one patient, and of some apps, where that is asked."""
     where = [runs.c.status == "draft"]
-    if patient is not None:
-        where.append(about_patient(patient))
     if apps is not None:
         where.append(runs.c.app.in_(apps))
     if reviewer is not None:
         where.append(runs.c.reviewer == reviewer)
     with store.read() as connection:
+        if patient is not None:
+            where.append(about_patient(connection, patient))
         return count(connection, runs, *where)
 
 

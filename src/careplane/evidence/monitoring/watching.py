@@ -38,9 +38,6 @@ HARMLESS = ("none_reached", "no_harm")
 REPORTED = ("unsafe", "wrong_patient")
 """Problems that a reader of a draft reports and that count as harm: it could harm somebody, it is somebody else's."""
 
-CRITICAL = '"severity":"critical"'
-"""As a finding's field stands in the body of a run; quotes inside a JSON text are escaped, so only fields match."""
-
 
 def look(store: Store, app: App, now: datetime) -> SafetyWatch:
     """Count what is new, and say how the watch stands; the result is kept. Looking often costs nothing of the error."""
@@ -149,7 +146,7 @@ def _event(events: tuple[HarmEvent, ...]) -> ColumnElement[str | None]:
     if "failed" in events:
         whens.append((runs.c.status == "failed", "failed"))
     if "critical_finding" in events:
-        whens.append((runs.c.body.contains(CRITICAL, autoescape=True), "critical_finding"))
+        whens.append((runs.c.critical, "critical_finding"))
     return case(*whens, else_=null()) if whens else cast(null(), String)
 
 

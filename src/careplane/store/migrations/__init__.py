@@ -19,6 +19,7 @@ REVISIONS: tuple[str, ...] = (
     "0006",
     "0033",
     "0034",
+    "0036",
 )
 
 HEAD = REVISIONS[-1]

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from careplane.records.app import App
 from careplane.records.message import Message, MessageState
 from careplane.records.run import Run
 from careplane.store import Store, fetch, find, insert_new, stamp
-from careplane.store.rows import encode
+from careplane.store.rows import opened, row_values
 from careplane.store.tables import messages as table
 from careplane.workflow.messaging.composing import to_patient
 
@@ -60,10 +60,14 @@ def find_messages(
 
 def change(store: Store, before: Message, after: Message) -> bool:
     """Replace a row if it still is what it was; says whether it was. Of several processes one succeeds."""
-    mine = (table.c.run == before.run, table.c.body == encode(before))
-    statement = update(table).where(*mine).values(**_columns(after), body=encode(after))
+    mine = table.c.run == before.run
     with store.write() as connection:
-        return bool(connection.execute(statement).rowcount)
+        row = connection.execute(select(table.c.run, table.c.body).where(mine).with_for_update()).first()
+        if row is None or opened(connection, table, row, Message) != before:
+            return False
+        values = row_values(connection, table, after, {"run": after.run, **_columns(after)})
+        connection.execute(update(table).where(mine).values(**values))
+        return True
 
 
 def _columns(message: Message) -> dict[str, str | None]:
