@@ -13,10 +13,14 @@ from pathlib import Path
 import psycopg
 import pytest
 import uvicorn
+from hypothesis import settings
 from starlette.applications import Starlette
 
 from careplane.ledger import Ledger, open_ledger
 from careplane.store import Store, open_store
+
+settings.register_profile("careplane", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("careplane")
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _counter = itertools.count(1)

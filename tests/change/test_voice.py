@@ -24,8 +24,9 @@ from careplane.errors import InputError, NotFound
 from careplane.ledger import Ledger
 from careplane.records.people import PanelMember, PanelSession, Person, Request
 from careplane.records.run import Event, Permit, Review, Run, Survey
-from careplane.store import Store, save, stamp
-from careplane.store.tables import people, runs
+from careplane.store import Store, save
+from careplane.store.tables import people
+from careplane.workflow.records import save_new_run
 
 AT = datetime(2026, 6, 1, 9, tzinfo=UTC)
 
@@ -100,14 +101,10 @@ def answer_run(store: Store, n: int, person: str, value: int) -> None:
     event = Event(id=f"e{n}", app="a", kind="k", at=AT, user=person)
     run = Run(
         id=f"r{n}", app="a", app_version="1.0.0", app_hash="h", event=event, status="accepted",
-        permit=Permit(allowed=True, reasons=()), created_at=AT, survey=survey(value),
+        permit=Permit(allowed=True, reasons=()), created_at=AT + timedelta(minutes=n), survey=survey(value),
         review=Review(action="accept", by=person, at=AT, seconds=5.0),
     )  # fmt: skip
-    with store.write() as connection:
-        save(
-            connection, runs, run, id=run.id, app="a", event=event.id, status="accepted", reviewer=person,
-            at=stamp(AT + timedelta(minutes=n)), cost_usd=0.0,
-        )  # fmt: skip
+    save_new_run(store, run)
 
 
 def test_three_questions_count_each_person_once_and_withhold_small_cells(store: Store) -> None:

@@ -188,7 +188,7 @@ def _process(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     script = Path(__file__).with_name("serve_to_kill.py")
     process = subprocess.Popen([sys.executable, str(script), str(home), str(port)])
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"http://127.0.0.1:{port}/sign-in", trust_env=False)
