@@ -18,6 +18,7 @@ from careplane.evidence.monitoring import (
     find_watches,
     flag_harm,
     lower_bound,
+    pulse,
     runs_to_notice,
     watch_app,
 )
@@ -278,3 +279,22 @@ def test_bad_flags(sqlite_store: Store, ledger: Ledger) -> None:
     with pytest.raises(InputError, match="at most 2000"):
         flag_harm(sqlite_store, ledger, run, "mild", "p1", AT, "x" * 2001)
     assert find_flags(sqlite_store) == []
+
+
+def test_the_pulse_changes_with_whatever_a_look_could_find(sqlite_store: Store, ledger: Ledger) -> None:
+    seen = [pulse(sqlite_store, APP.id)]
+    runs = monitored.keep(sqlite_store, 20, AT)
+    seen.append(pulse(sqlite_store, APP.id))
+    for number, run in enumerate(runs[:10]):
+        flag_harm(sqlite_store, ledger, run, "mild", f"p{number}", AT)
+    seen.append(pulse(sqlite_store, APP.id))
+    watch_app(sqlite_store, ledger, APP, Asked(), AT)
+    seen.append(pulse(sqlite_store, APP.id))
+    release(sqlite_store, ledger, "app", APP.id, "p1", AT)
+    release(sqlite_store, ledger, "app", APP.id, "p2", AT)
+    seen.append(pulse(sqlite_store, APP.id))
+    assert len(set(seen)) == 4
+    assert (
+        seen[-1] == seen[2]
+    )  # a release leads back to before the crossing, which is another pulse than that of the stop
+    assert pulse(sqlite_store, APP.id) == seen[-1]

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from careplane._shelf import load
 from careplane.errors import CareplaneError
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import read_spec
-from careplane.evidence.monitoring import Sources, read_app, watch_app
+from careplane.evidence.monitoring import Sources, find_readings, pulse, read_app, watch_app
 from careplane.records.app import App
 from careplane.records.monitoring import Chart, ChartPhase, ChartPoint, ChartSignal, Reading, SafetyWatch
 from careplane.server.integration_checks import running_apps
@@ -29,15 +30,34 @@ log = logging.getLogger("careplane.monitoring")
 async def tend_monitoring(platform: Platform) -> None:
     """Runs beside the server until it is cancelled; a turn that fails is told and the next one comes."""
     read_at = float("-inf")
+    looked: dict[str, tuple[object, ...]] = {}
     while True:
-        await asyncio.to_thread(_turn, platform, watch_safety)
+        await asyncio.to_thread(_turn, platform, partial(_watch_new, looked))
         if time.monotonic() - read_at >= READ_SECONDS:
             read_at = time.monotonic()
-            await asyncio.to_thread(_turn, platform, read_layers)
+            await asyncio.to_thread(_turn, platform, _read_due)
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def _turn(platform: Platform, act: Any) -> None:
+def _watch_new(looked: dict[str, tuple[object, ...]], platform: Platform, app: App) -> None:
+    """Look at an app of which something is new since this process looked; ``looked`` holds what it saw then."""
+    now = pulse(platform.store, app.id)
+    if looked.get(app.id) != now:
+        watch = watch_safety(platform, app)
+        # A crossing whose telling another worker claimed is to be looked at again, should that worker die.
+        if watch.crossed_at is None or watch.settled_at is not None:
+            looked[app.id] = now
+
+
+def _read_due(platform: Platform, app: App) -> None:
+    """Read an app unless another worker did within the hour."""
+    known = find_readings(platform.store, app.id)
+    fresh = platform.clock() - timedelta(seconds=READ_SECONDS / 2)
+    if not known or min(one.computed_at for one in known) < fresh:
+        read_layers(platform, app)
+
+
+def _turn(platform: Platform, act: Callable[[Platform, App], object]) -> None:
     try:
         apps = list(running_apps(platform))
     except CareplaneError as error:

@@ -6,7 +6,7 @@ from careplane.evidence.monitoring.breaches import acknowledge, find_breaches
 from careplane.evidence.monitoring.crossing import Tell, sentence, watch_app
 from careplane.evidence.monitoring.flags import find_flags, flag_harm
 from careplane.evidence.monitoring.readings import Charting, Sources, find_readings, metric_of, read_app
-from careplane.evidence.monitoring.watching import current_watch, find_watches, look
+from careplane.evidence.monitoring.watching import current_watch, find_watches, look, pulse
 
 __all__ = [
     "Charting",
@@ -24,6 +24,7 @@ __all__ = [
     "look",
     "lower_bound",
     "metric_of",
+    "pulse",
     "read_app",
     "rebase",
     "runs_to_notice",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
+from sqlalchemy import update
 
 from careplane.errors import Conflict, InputError, NotFound
 from careplane.governance import stop
@@ -128,8 +129,12 @@ def _pause(store: Store, ledger: Ledger, breach: Breach, now: datetime) -> None:
 
 
 def _close(store: Store, ledger: Ledger, held: Breach, why: str, now: datetime) -> None:
+    """Close a breach; of two workers one does, and tells."""
     closed = replace(held, closed_at=now, closed_why=why)
     with store.write() as connection:
+        still = (monitor_breaches.c.id == held.id, monitor_breaches.c.holding.is_not(None))
+        if not connection.execute(update(monitor_breaches).where(*still).values(holding=None)).rowcount:
+            return
         save(connection, monitor_breaches, closed, **_columns(closed))
     ledger.append("monitor.closed", at=now, app=held.app, facts={"breach": held.id, "metric": held.metric})
 

@@ -30,6 +30,7 @@ from careplane.records.app import App
 from careplane.records.monitoring import HarmEvent, SafetyRule, SafetyWatch
 from careplane.records.people import Request
 from careplane.store import Store, fetch, find, save, stamp
+from careplane.store.rows import count
 from careplane.store.tables import harm_flags, kill_switches, requests, runs, safety_trials, safety_watches
 
 HARMLESS = ("none_reached", "no_harm")
@@ -65,6 +66,18 @@ def look(store: Store, app: App, now: datetime) -> SafetyWatch:
         )
         _save(connection, watch)
         return watch
+
+
+def pulse(store: Store, app: str) -> tuple[object, ...]:
+    """What a look could find new, by reads alone: while this is the same, there is nothing to look at. Looking takes
+    the write lock, which many apps and workers share."""
+    by_status = select(runs.c.status, func.count()).where(runs.c.app == app).group_by(runs.c.status)
+    with store.read() as connection:
+        counted = tuple(sorted((str(row[0]), int(row[1])) for row in connection.execute(by_status)))
+        flags = count(connection, harm_flags, harm_flags.c.app == app)
+        told = count(connection, requests, requests.c.app == app)
+        unsettled = count(connection, safety_watches, safety_watches.c.app == app, safety_watches.c.unsettled)
+        return (counted, flags, told, unsettled, _is_stopped(connection, app))
 
 
 def find_watches(store: Store, app: str | None = None) -> list[SafetyWatch]:
