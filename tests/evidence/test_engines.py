@@ -54,7 +54,7 @@ def assert_same(expected: pa.Table, found: pa.Table) -> None:
 def _ordered(table: pa.Table) -> dict[str, list[object]]:
     def place(row: dict[str, object]) -> tuple[object, ...]:
         texts = tuple((row[name] is None, row[name] or "") for name in TEXTS)
-        numbers = tuple((row[name] is None, row[name] or 0) for name in ("at", "value"))
+        numbers = tuple((row[name] is None, row[name] or 0) for name in ("at", "value", "weight"))
         return (*texts, *numbers)
 
     ordered = sorted(table.to_pylist(), key=place)
