@@ -1,6 +1,6 @@
 """Whether the evidence engine finds what is true, where the truth is known: intervals, and what a committee would do.
 
-Run ``python bench/truth.py [--seeds 500] [--programmes 500]``. Everything is generated and analysed in one process,
+Run ``python bench/truth.py [--seeds 100] [--programmes 100]``; the goals are stated for 500 of each. Everything is generated and analysed in one process,
 without servers or files: the sandbox's own patients, messages and behaviour model give the potential outcomes, the arms
 are those that the platform draws from the seed of the plan, and the analysis is the one that ``careplane plan analyse``
 runs, on rows in place of a lake.
@@ -50,8 +50,8 @@ ITEMS: dict[str, Item] = {name: item(load("estimators", name)) for name in items
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=500)
-    parser.add_argument("--programmes", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--programmes", type=int, default=100)
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     asked = parser.parse_args()
     started = time.perf_counter()

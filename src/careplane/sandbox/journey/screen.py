@@ -18,6 +18,7 @@ def one_screen(summary: JSON, out: Path) -> str:
             *_activity(summary),
             "",
             *_effects(summary),
+            *_beside(summary),
             "",
             *_judgement(summary),
             "",
@@ -51,6 +52,21 @@ def _effects(summary: JSON) -> list[str]:
             f"{effect['verdict']} ({effect['grade']})"
         )
     return lines
+
+
+def _beside(summary: JSON) -> list[str]:
+    """How far it was used, for whom least, and whether any group may be worse off."""
+    use, reached = summary["uptake"], [row for row in summary["access"] if row["ratio"] is not None]
+    lines = [
+        f"Uptake    {100 * use['share']:.0f} % of {use['eligible']:,} eligible messages "
+        f"({100 * use['ci_low']:.0f} to {100 * use['ci_high']:.0f})"
+    ]
+    if reached:
+        least = min(reached, key=lambda row: row["ratio"])
+        lines.append(f"Access    least for {least['dimension']} {least['group']}: {least['ratio']:.2f} x that of others")
+    harmed = [one for one in summary["worst_groups"] if one["harmed"]]
+    told = ", ".join(f"{one['dimension']} {one['group']} ({one['measure']})" for one in harmed) or "none shown"
+    return [*lines, f"Worse off {told}"]
 
 
 def _judgement(summary: JSON) -> list[str]:
