@@ -1,7 +1,7 @@
 """Whether the evidence engine finds what is true, where the truth is known: intervals, and what a committee would do.
 
-Run ``python bench/truth.py [--seeds 100] [--programmes 100]``; the goals are stated for 500 of each. Everything is generated and analysed in one process,
-without servers or files: the sandbox's own patients, messages and behaviour model give the potential outcomes, the arms
+Run ``python bench/truth.py [--seeds 100] [--programmes 100]``; the goals are stated for 500 of each. Everything is
+generated and analysed in one process, without servers or files: the sandbox's own patients, messages and behaviour model give the potential outcomes, the arms
 are those that the platform draws from the seed of the plan, and the analysis is the one that ``careplane plan analyse``
 runs, on rows in place of a lake.
 

@@ -63,7 +63,8 @@ def _beside(summary: JSON) -> list[str]:
     ]
     if reached:
         least = min(reached, key=lambda row: row["ratio"])
-        lines.append(f"Access    least for {least['dimension']} {least['group']}: {least['ratio']:.2f} x that of others")
+        group = f"{least['dimension']} {least['group']}"
+        lines.append(f"Access    least for {group}: {least['ratio']:.2f} x that of others")
     harmed = [one for one in summary["worst_groups"] if one["harmed"]]
     told = ", ".join(f"{one['dimension']} {one['group']} ({one['measure']})" for one in harmed) or "none shown"
     return [*lines, f"Worse off {told}"]
