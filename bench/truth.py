@@ -2,8 +2,8 @@
 
 Run ``python bench/truth.py [--seeds 100] [--programmes 100]``; the goals are stated for 500 of each. Everything is
 generated and analysed in one process, without servers or files: the sandbox's own patients, messages and behaviour
-model give the potential outcomes, the arms are those that the platform draws from the seed of the plan, and the analysis
-is the one that ``careplane plan analyse`` runs, on rows in place of a lake.
+model give the potential outcomes, the arms are those that the platform draws from the seed of the plan, and the
+analysis is the one that ``careplane plan analyse`` runs, on rows in place of a lake.
 
 *Coverage*: by seed of the sandbox, whether the 95 % interval of each measure holds the true intention-to-treat effect
 (goal: in 94 % of 500 seeds or more). *Programmes*: simulated pilots of 24 clinics planned for 80 % power, of an app
