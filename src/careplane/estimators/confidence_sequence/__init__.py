@@ -18,7 +18,7 @@ from careplane.estimators._frame import Frame, varies
 from careplane.estimators._linear import finite
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
 
-_FEW = 20
+_FEW, _EACH = 20, 10
 _EDGE = 1e-9
 
 
@@ -60,7 +60,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     variance = np.maximum(np.cumsum(scores**2) / count - mean**2, 0.0)
     rho = best_rho(spec["best_at"], spec["alpha"])
     half = normal_mixture_bound(count.astype(np.float64), spec["alpha"], rho) * np.sqrt(variance) / count
-    half[:_FEW] = inf
+    half[: _settled(used, spec)] = inf
     low, high = np.maximum.accumulate(mean - half), np.minimum.accumulate(mean + half)
     drifted = bool(low[-1] > high[-1])
     out = np.flatnonzero((low > spec["null"]) | (high < spec["null"]))
@@ -77,7 +77,7 @@ def estimate(frame: Frame, spec: Spec) -> Result:
             "rho": rho,
             "share_treated": _share(used, spec),
         },
-        warnings=_warnings(len(scores), drifted=drifted),
+        warnings=_warnings(len(scores), drifted=drifted, unsettled=not np.isfinite(half[-1])),
         assumptions=(
             Assumption(name="rows are in the order in which they came", held=None, text="Nothing is sorted."),
         ),
@@ -85,10 +85,23 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     )
 
 
-def _warnings(rows: int, *, drifted: bool) -> tuple[str, ...]:
+def _settled(used: Frame, spec: Spec) -> int:
+    """Rows before the first interval: twenty, and of an outcome with two values ten of each."""
+    y = used.numbers(spec["outcome"]) if spec["kind"] == "mean" else used.binary(spec["outcome"])
+    lesser = y.min()
+    if not np.isin(y, (lesser, y.max())).all():
+        return _FEW
+    seen = np.minimum(np.cumsum(y == lesser), np.cumsum(y != lesser))
+    enough = np.flatnonzero(seen >= _EACH)
+    return max(_FEW, int(enough[0]) if len(enough) else len(y))
+
+
+def _warnings(rows: int, *, drifted: bool, unsettled: bool) -> tuple[str, ...]:
     told = []
     if rows < _FEW:
         told.append(f"The first {_FEW} rows give no interval; there are {rows}.")
+    if unsettled and rows >= _FEW:
+        told.append(f"Of an event the interval begins with {_EACH} rows of each kind; they have not come yet.")
     if drifted:
         told.append("Intervals of different times do not overlap, so the mean has moved; the last one alone is given.")
     return tuple(told)
