@@ -20,7 +20,7 @@ from _machine import record
 from _peers import NotInstalled, peer
 
 ROWS, SMALL = 1_000_000, 20_000
-TIMEOUT_S = 900
+TIMEOUT_S = 600
 WEDGE = {"outcome": "y", "treatment": "on", "cluster": "cluster", "time": "period"}
 ROLL_OUT = {"outcome": "y", "unit": "unit", "time": "period", "first_treated": "start", "control_group": "notyet"}
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from math import ceil, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ FACTORS: Mapping[str, tuple[Any, ...]] = {
     "looks": (1, 5, 20, 100, 1_000),
 }
 PERIODS, STEPS = 5, 4
+WITHIN = ("individual", "sequential", "switchback")
+"""Designs that draw within the clusters at hand, so that the truth is theirs."""
 MEANS = {"gaussian": 10.0, "binary_2": 0.02, "binary_20": 0.2, "count": 2.0, "cost": 10.0}
 SPREAD = {"gaussian": 1.0, "binary_2": 0.14, "binary_20": 0.4, "count": sqrt(2.0), "cost": 1.0}
 
@@ -121,8 +123,10 @@ def simulate(world: World, draws: np.random.Generator) -> Rows:
     if world.design in ("individual", "sequential"):
         on = draws.permutation(np.arange(len(cluster)) % 2).astype(np.float64)
         since = on
-    effect, truth = _effects(world, cluster, on, since, draws)
-    y = _outcomes(world, cluster, period, periods, effect, draws)
+    each, uses, truth = _effects(world, cluster, since, draws)
+    y, reach = _outcomes(world, cluster, period, periods, each * on * uses, draws)
+    if world.design in WITHIN:
+        truth = float((each * reach).mean()) * world.adoption
     if world.design == "sequential":  # people come in any order, not clinic by clinic
         order = draws.permutation(len(y))
         y, cluster, period, on = y[order], cluster[order], period[order], on[order]
@@ -162,28 +166,23 @@ def _switched(world: World, periods: int, draws: np.random.Generator) -> Floats:
     return np.array([draws.permutation(np.arange(periods) % 2) for _ in range(world.clusters)]).astype(np.float64)
 
 
-def _effects(
-    world: World, cluster: Ints, on: Floats, since: Floats, draws: np.random.Generator
-) -> tuple[Floats, float]:
-    """The effect on the mean of each row (a share of it for events and counts), and the truth."""
+def _effects(world: World, cluster: Ints, since: Floats, draws: np.random.Generator) -> tuple[Floats, Any, float]:
+    """The effect of using it in each row (a share, for events and counts), who uses it, and the truth over clusters."""
     size = 0.0 if world.effect == "null" else strength(world)
     each = np.full(len(cluster), size)
     truth = size * world.adoption
     if world.effect == "cluster_varying":
         each = each * draws.uniform(0.4, 1.6, world.clusters)[cluster]
-        if world.design in ("individual", "sequential", "switchback"):
-            truth = float(each.mean()) * world.adoption
     if world.effect == "subgroup_varying":
         each = each * np.where(draws.random(len(cluster)) < 0.5, 1.5, 0.5)
     if world.effect == "learning" and world.design in ("stepped_wedge", "staggered"):
-        grown = np.minimum(np.maximum(since, 0), 3) / 3
-        each = each * grown
-        truth *= _average_growth(world, since)
+        each = each * np.minimum(np.maximum(since, 0), 3) / 3
+        truth *= _average_growth(world)
     uses = draws.random(len(cluster)) < world.adoption
-    return each * on * uses, truth * (1.0 if _additive(world) else -MEANS[world.outcome])
+    return each, uses, truth * (1.0 if _additive(world) else -MEANS[world.outcome])
 
 
-def _average_growth(world: World, since: Floats) -> float:
+def _average_growth(world: World) -> float:
     """What a learning effect is on average: over the times since the start (stepped wedge), or the treated cells."""
     grown = np.minimum(np.arange(1, STEPS + 1), 3) / 3
     if world.design == "stepped_wedge":
@@ -212,26 +211,29 @@ def strength(world: World) -> float:
 
 def _outcomes(
     world: World, cluster: Ints, period: Ints, periods: int, effect: Floats, draws: np.random.Generator
-) -> Floats:
+) -> tuple[Floats, Floats]:
+    """The outcomes, and by how much the mean of each row would move for an effect of 1."""
     level = _levels(world, periods, draws)[cluster, period]
     turn = TRENDS[world.trend](np.arange(periods) / max(1, periods - 1))[period] if periods > 1 else 0.0
     number, mean = len(cluster), MEANS[world.outcome]
     if _additive(world):
         noise = draws.normal(size=number) if world.outcome == "gaussian" else draws.gamma(1.0, 1.0, number) - 1
-        return np.asarray(mean + sqrt(world.icc) * level + sqrt(1 - world.icc) * noise + turn + effect)
+        y = mean + sqrt(world.icc) * level + sqrt(1 - world.icc) * noise + turn + effect
+        return np.asarray(y), np.ones(number)
     share = norm.cdf(level)
     if world.outcome == "count":
         rate = np.full(number, mean)
         if world.icc:
             shape = mean * (1 - world.icc) / world.icc
             rate = _by_place(gamma_law(shape, scale=mean / shape).ppf, share)
-        return draws.poisson(rate * (1 - effect) + 0.2 * (turn + 1)).astype(np.float64)
+        return draws.poisson(rate * (1 - effect) + 0.2 * (turn + 1)).astype(np.float64), -rate
     risk = np.full(number, mean)
     if world.icc:
         total = 1 / world.icc - 1
         risk = _by_place(beta_law(mean * total, (1 - mean) * total).ppf, share)
-    more = 0.1 * mean * (turn + 1)
-    return (draws.random(number) < np.minimum(0.98, risk) * (1 - effect) + np.minimum(more, 0.02)).astype(np.float64)
+    risk = np.minimum(0.98, risk)
+    more = np.minimum(0.1 * mean * (turn + 1), 0.02)
+    return (draws.random(number) < risk * (1 - effect) + more).astype(np.float64), -risk
 
 
 def _by_place(law: Callable[[Floats], Floats], share: Floats) -> Floats:
@@ -410,7 +412,7 @@ def _summary(world: World, found: list[Answer], truths: list[float], refused: in
     values = np.array([one.estimate for one in found])
     known = [(one, true) for one, true in zip(found, truths, strict=True) if np.isfinite(one.low + one.high)]
     covered = float(np.mean([one.low <= true <= one.high for one, true in known])) if known else 1.0
-    spread = float(values.std(ddof=1))
+    spread = float((values - np.array(truths)).std(ddof=1))
     errors = [one.se for one in found if one.se is not None]
     ratio = float(np.sqrt(np.mean(np.square(errors)))) / spread if len(errors) == number and spread > 0 else None
     rejected = float(np.mean([one.rejected for one in found]))
@@ -435,9 +437,10 @@ def _summary(world: World, found: list[Answer], truths: list[float], refused: in
 def faults(world: World, told: Summary) -> list[str]:
     """The bands that a cell misses beyond three Monte Carlo errors.
 
-    Type I error .04 to .06 (down to 0 where documented conservative); coverage at least .925 (.94 less its error);
-    bias at most 2 % or two Monte Carlo errors (here three); for sequences at most .05 ever rejected. Where answers are
-    missing because of the outcome the truth is not in the data: such cells are told, and only their null is judged.
+    Type I error .04 to .06 (down to 0 where documented conservative); coverage at least .94; bias at most 2 %; standard
+    errors at least .95 of the spread from twelve clusters on; power within .03 of what was predicted; for sequences and
+    planned looks ever rejected at most .06 where nothing is. Where answers are missing because of the outcome the truth
+    is not in the data: such cells are told, and only their null is judged.
     """
     wrong = []
     null, slack = world.effect == "null", 3 * told.error
@@ -449,11 +452,32 @@ def faults(world: World, told: Summary) -> list[str]:
         return wrong
     if told.coverage < 0.94 - slack:
         wrong.append(f"coverage {told.coverage:.3f}")
+    few = world.clusters < 12 or told.estimator in CONSERVATIVE
+    if not few and told.se_ratio is not None and told.se_ratio < 0.95 - 3 / sqrt(2 * told.replicates):
+        wrong.append(f"standard errors are {told.se_ratio:.3f} of the spread")
+    expected = predicted_power(world)
+    if expected is not None and abs(told.rejected - expected) > 0.03 + 3 * sqrt(0.25 / told.replicates):
+        wrong.append(f"power {told.rejected:.3f} where {expected:.3f} was predicted")
     if abs(told.bias) > max(0.02 * abs(told.truth), 3 * told.bias_error):
         wrong.append(f"bias {told.bias:.4g} of {told.truth:.4g}")
     return wrong
 
 
-def least_replicates(error: float) -> int:
-    """How many replicates make the Monte Carlo error of a 5 % share as small as this."""
-    return ceil(0.05 * 0.95 / error**2)
+def predicted_power(world: World) -> float | None:
+    """What the estimator ``power`` tells before the trial, where the cell is one that it is made for."""
+    plain = world.effect in ("constant", "learning") and world.missing == "none" and world.cv == 0
+    if world.design not in ("individual", "cluster") or not plain or world.clusters < 12:
+        return None
+    truth = strength(world) * world.adoption
+    keys: dict[str, Any] = {"design": world.design, "effect": truth, "sd": 1.0}
+    if world.outcome.startswith("binary"):
+        control = MEANS[world.outcome] * 1.1
+        keys = {"design": world.design, "p_control": control, "p_treated": control - MEANS[world.outcome] * truth}
+    if world.outcome == "count":
+        keys = {"design": world.design, "effect": 2 * truth, "sd": sqrt(2.2)}
+    if world.design == "cluster":
+        keys |= {"clusters": world.clusters // 2, "cluster_size": world.size, "icc": world.icc}
+    else:
+        keys |= {"n": world.clusters * world.size // 2}
+    module = _loaded("power")
+    return float(module.estimate(None, read_spec(module.INFO, keys)).estimate)

@@ -6,6 +6,7 @@ as R's ``summary.glm`` does for tests, but the normal quantile for the interval,
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import exp, inf
 from typing import Any
 
@@ -17,10 +18,11 @@ from careplane.estimators._frame import Frame
 from careplane.estimators._intervals import interval
 from careplane.estimators._linear import finite
 from careplane.estimators._spec import ALPHA, Assumption, Info, Key, Result, Spec
-from careplane.estimators.its._fit import Fit, gaussian, poisson, usual_lags
+from careplane.estimators.its._fit import Fit, gaussian, negative_binomial, poisson, usual_lags
 from careplane.estimators.its._series import Series, read_series
 
 _WIDE = 1.5
+FAMILIES = ("gaussian", "poisson", "quasipoisson", "negative_binomial")
 
 
 def _example() -> Mapping[str, Sequence[Any]]:
@@ -41,7 +43,7 @@ INFO = Info(
         Key("outcome", "column", "the outcome, a number or a count", needed=True),
         Key("time", "column", "the number of the period", needed=True),
         Key("treatment", "column", "1 from the change on, 0 before, in each series", needed=True),
-        Key("family", "choice", "the outcome's", "gaussian", choices=("gaussian", "poisson", "quasipoisson")),
+        Key("family", "choice", "the outcome's", "gaussian", choices=FAMILIES),
         Key("offset", "column", "what a count is out of, such as persons; its logarithm is taken"),
         Key("change", "choice", "what may change", "level", choices=("level", "slope", "level_and_slope")),
         Key("scale", "choice", "of counts: the ratio, or its logarithm", "ratio", choices=("ratio", "log")),
@@ -73,13 +75,14 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     counts = spec["family"] != "gaussian"
     fit = _counts(series, spec) if counts else _numbers(series, spec)
     n, p = series.built.x.shape
-    df = inf if spec["family"] == "poisson" else float(n - p)
+    df = inf if spec["family"] in ("poisson", "negative_binomial") else float(n - p)
     effects = {name: _effect(fit, at, df, spec, counts) for name, at in series.asked.items()}
     first = next(iter(effects.values()))
     correlation = _correlation(series, fit, counts)
     details: dict[str, Any] = {"effects": effects, "lag_one_correlation": correlation}
     if counts:
         details |= {"ratio": first["ratio"], "dispersion": fit.dispersion}
+        details |= {"extra_variance": fit.extra} if spec["family"] == "negative_binomial" else {}
     ratio = counts and spec["scale"] == "ratio"
     shown = first["ratio"] if ratio else first
     return Result(
@@ -122,9 +125,11 @@ def _counts(series: Series, spec: Spec) -> Fit:
     for part, name in ((0, "before"), (1, "after")):
         if not y[series.after == part].any():
             raise InputError(f"counts no event {name} the change, so no ratio can be told", field=spec["outcome"])
+    if spec["family"] == "negative_binomial":
+        return negative_binomial(y, series.built.x, offset)
     fit = poisson(y, series.built.x, offset)
     if spec["family"] == "quasipoisson" and fit.dispersion is not None:
-        return Fit(fit.beta, fit.cov * fit.dispersion, fit.fitted, fit.dispersion)
+        return replace(fit, cov=fit.cov * fit.dispersion)
     return fit
 
 
@@ -139,7 +144,7 @@ def _effect(fit: Fit, at: int, df: float, spec: Spec, counts: bool) -> dict[str,
 
 def _correlation(series: Series, fit: Fit, counts: bool) -> float:
     """Of each residual (Pearson's for counts) with the one before, over the series."""
-    residual: Floats = (series.y - fit.fitted) / (np.sqrt(fit.fitted) if counts else 1.0)
+    residual: Floats = (series.y - fit.fitted) / (np.sqrt(fit.fitted * (1 + fit.extra * fit.fitted)) if counts else 1.0)
     pairs = series.control[1:] == series.control[:-1]
     total = float((residual**2).sum())
     return float((residual[1:] * residual[:-1])[pairs].sum()) / total if total > 0 else 0.0

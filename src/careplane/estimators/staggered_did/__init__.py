@@ -100,6 +100,8 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     if chosen is None or not (np.isfinite(chosen.value) and chosen.se > 0):
         raise Refused([f"{method} gives no {spec['overall']} average here."], "Set overall: simple, or another method.")
     df = float(groups - 1) if "cluster" in spec or method == "twfe" else inf
+    if method == "efficient":  # what is left of the units once each cohort has its means
+        df = float(groups - len(np.unique(panel.first)))
     ends = interval(chosen.value, chosen.se, df, spec["alpha"])
     return Result(
         method=f"staggered difference in differences, {_SAID[method]}, {spec['overall']} average",

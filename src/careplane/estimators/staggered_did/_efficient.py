@@ -18,6 +18,9 @@ from careplane.estimators._spec import Spec
 from careplane.estimators.staggered_did._effects import Effect, Found
 from careplane.estimators.staggered_did._panel import Panel, need_balanced
 
+FEW = 16
+"""Below so many units an estimated ``b`` fits noise, and its interval covers too seldom."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cohorts:
@@ -43,6 +46,8 @@ def efficient(panel: Panel, spec: Spec, beta: float | None = None) -> Found:
         )
     need_balanced(panel, "The efficient method")
     cohorts = _cohorts(panel)
+    few = beta is None and cohorts.size.sum() < FEW
+    beta = 1.0 if few else beta
     cells = _cells(cohorts)
     weights = {(g, t): float(cohorts.size[i]) for i, g, t in cells}
     simple, used, check = _estimate(cohorts, weights, beta)
@@ -56,6 +61,9 @@ def efficient(panel: Panel, spec: Spec, beta: float | None = None) -> Found:
         events={at: _estimate(cohorts, chosen, beta)[0] for at, chosen in events.items()},
         pretrend=check,
         more={"beta": used},
+        warnings=(f"With fewer than {FEW} units b is not estimated: 1 is taken, which is Callaway & Sant'Anna's.",)
+        if few
+        else (),
     )
 
 

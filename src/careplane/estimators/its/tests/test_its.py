@@ -128,3 +128,31 @@ def test_a_missing_period_is_counted_and_told() -> None:
     found = run(table, **KEYS)
     assert found.left_out == {"y is missing": 1}
     assert any("not evenly spaced" in one for one in found.warnings)
+
+
+def test_negative_binomial_as_statsmodels() -> None:
+    """Extra variance and coefficients by joint maximum likelihood (1e-4), errors as the GLM with that variance."""
+    draws = np.random.default_rng(8)
+    time = np.arange(1.0, 73)
+    after = (time > 40).astype(float)
+    mean = np.exp(3.2 + 0.004 * time - 0.25 * after)
+    y = draws.poisson(mean * draws.gamma(6, 1 / 6, 72)).astype(float)
+    columns = {"y": y.tolist(), "t": time.tolist(), "after": after.tolist()}
+    asked: dict[str, Any] = {"outcome": "y", "time": "t", "treatment": "after", "family": "negative_binomial"}
+    found = run(columns, **asked, scale="log")
+    x = np.column_stack([np.ones(72), after, time - time.mean()])
+    theirs = sm.NegativeBinomial(y, x).fit(disp=0, maxiter=500, gtol=1e-10)
+    assert found.details["extra_variance"] == pytest.approx(theirs.params[-1], rel=1e-4)
+    assert found.estimate == pytest.approx(theirs.params[1], abs=1e-5)
+    glm = sm.GLM(y, x, family=sm.families.NegativeBinomial(alpha=found.details["extra_variance"])).fit(tol=1e-12)
+    assert (found.estimate, found.se) == pytest.approx((glm.params[1], glm.bse[1]), rel=1e-6)
+
+
+def test_counts_no_wilder_than_poisson_have_no_extra_variance() -> None:
+    time = np.arange(1.0, 41)
+    y = np.round(np.exp(3 + 0.01 * time))
+    columns = {"y": y.tolist(), "t": time.tolist(), "after": (time > 20).astype(float).tolist()}
+    asked: dict[str, Any] = {"outcome": "y", "time": "t", "treatment": "after"}
+    wide, plain = (run(columns, **asked, family=name) for name in ("negative_binomial", "poisson"))
+    assert wide.details["extra_variance"] < 1e-5
+    assert wide.estimate == pytest.approx(plain.estimate, rel=1e-4)
