@@ -14,15 +14,15 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta as beta_law
-from scipy.stats import gamma as gamma_law
-from scipy.stats import norm
+from scipy import stats
 
 from careplane._shelf import load
 from careplane.errors import InputError, Refused
 from careplane.estimators import Floats, Ints
 from careplane.estimators._frame import Frame
 from careplane.estimators._spec import Result, read_spec
+
+LAWS: Any = stats  # the library has no types
 
 FACTORS: Mapping[str, tuple[Any, ...]] = {
     "design": ("cluster", "stepped_wedge", "staggered", "individual", "sequential", "switchback"),
@@ -220,17 +220,17 @@ def _outcomes(
         noise = draws.normal(size=number) if world.outcome == "gaussian" else draws.gamma(1.0, 1.0, number) - 1
         y = mean + sqrt(world.icc) * level + sqrt(1 - world.icc) * noise + turn + effect
         return np.asarray(y), np.ones(number)
-    share = norm.cdf(level)
+    share = LAWS.norm.cdf(level)
     if world.outcome == "count":
         rate = np.full(number, mean)
         if world.icc:
             shape = mean * (1 - world.icc) / world.icc
-            rate = _by_place(gamma_law(shape, scale=mean / shape).ppf, share)
+            rate = _by_place(LAWS.gamma(shape, scale=mean / shape).ppf, share)
         return draws.poisson(rate * (1 - effect) + 0.2 * (turn + 1)).astype(np.float64), -rate
     risk = np.full(number, mean)
     if world.icc:
         total = 1 / world.icc - 1
-        risk = _by_place(beta_law(mean * total, (1 - mean) * total).ppf, share)
+        risk = _by_place(LAWS.beta(mean * total, (1 - mean) * total).ppf, share)
     risk = np.minimum(0.98, risk)
     more = np.minimum(0.1 * mean * (turn + 1), 0.02)
     return (draws.random(number) < risk * (1 - effect) + more).astype(np.float64), -risk
