@@ -30,10 +30,9 @@ PEERS: dict[str, tuple[tuple[str, ...], str]] = {
         """
 import pandas as pd, pyfixest as pf
 data = pd.read_parquet(path)
-data["on"] = ((data.start > 0) & (data.period >= data.start)).astype(float)
 begin = time.perf_counter()
-stages = {"first_stage": "~0 | unit + period", "second_stage": "~i(on, ref=0)"}
-fit = pf.did2s(data, yname="y", treatment="on", cluster="unit", **stages)
+names = {"yname": "y", "idname": "unit", "tname": "period", "gname": "start"}
+fit = pf.event_study(data, estimator="saturated", att=True, cluster="unit", **names)
 value = float(fit.coef().iloc[0])
 """,
     ),
@@ -59,6 +58,9 @@ value, converged = float(fit.params["on"]), bool(fit.converged)
 """
 OURS = """
 sys.path.insert(0, source)
+from careplane._shelf import load
+from careplane.cli.table_files import read_table
+from careplane.estimators._spec import read_spec
 from pathlib import Path
 module = load("estimators", name)
 frame = read_table(Path(path))

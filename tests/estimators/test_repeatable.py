@@ -22,6 +22,7 @@ for path in sys.argv[1:]:
     print(CliRunner().invoke(command, [path, "--json"], catch_exceptions=False).stdout)
 """
 INFOS: dict[str, Info] = {name: load("estimators", name).INFO for name in items("estimators")}
+STEPWISE = {"glmm": 2e-6}
 IN_ORDER = {"confidence_sequence"}
 """Estimators to which the order of rows is a fact, not an accident."""
 
@@ -51,7 +52,7 @@ def test_hash_seeds_and_threads_change_no_byte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name, info in INFOS.items() if info.made is not None))
 def test_the_order_of_rows_changes_nothing(name: str) -> None:
-    """To nine digits: sums are added in another order."""
+    """To seven digits, for sums are added in another order; to six where the answer is found by steps."""
     if name in IN_ORDER:
         pytest.skip("rows are taken in the order in which they came")
     info, module = INFOS[name], load("estimators", name)
@@ -70,7 +71,7 @@ def test_the_order_of_rows_changes_nothing(name: str) -> None:
         found = module.estimate(frame, read_spec(info, asked))
         answers.append([found.estimate, found.se, found.ci_low, found.ci_high, found.df, found.p])
     one, other = ([np.nan if value is None else value for value in values] for values in answers)
-    assert one == pytest.approx(other, rel=1e-7, abs=1e-9, nan_ok=True)
+    assert one == pytest.approx(other, rel=STEPWISE.get(name, 1e-7), abs=1e-9, nan_ok=True)
 
 
 def test_the_answers_are_json_without_a_number_that_is_none() -> None:
