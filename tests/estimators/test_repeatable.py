@@ -23,7 +23,7 @@ for path in sys.argv[1:]:
 """
 INFOS: dict[str, Info] = {name: load("estimators", name).INFO for name in items("estimators")}
 STEPWISE = {"glmm": 2e-6}
-IN_ORDER = {"confidence_sequence"}
+IN_ORDER = {"confidence_sequence", "spc"}
 """Estimators to which the order of rows is a fact, not an accident."""
 
 
