@@ -81,7 +81,7 @@ def drilled(case: Case) -> GateCheck:
 
 def silent_quality(case: Case) -> GateCheck:
     """Errors of the registered version, as two readers and a third settled them, against what its manifest allows."""
-    link = f"/safety/quality/{case.item.id}"
+    link = f"/safety/quality/{case.item.id}" if case.item.kind == "platform_app" else f"/apps/{case.item.id}"
     most, rate = case.item.max_errors_per_100, case.errors
     if most is None:
         text = "Quality in silent use: not measured, as app.yaml states no quality.max_errors_per_100."
