@@ -12,23 +12,31 @@ from careplane.apps import read_app
 from careplane.errors import Conflict, InputError, NotFound
 from careplane.evidence import (
     amend_plan,
-    arm_of,
     assign,
     draft_plan,
     find_plans,
     load_plan,
     lock_plan,
+    placement,
     plan_hash,
     save_draft,
 )
-from careplane.evidence.arms import draw
+from careplane.evidence.allocation import draw
 from careplane.ledger import Ledger
+from careplane.records.design import Placement
+from careplane.records.run import Event
 from careplane.store import Store
 
 from .synthetic_trial import START, UNITS, plan
 
 BEFORE = datetime(2026, 2, 20, 12, tzinfo=UTC)
 DURING = datetime(2026, 3, 5, 12, tzinfo=UTC)
+
+
+def event(unit: str | None, at: datetime, app: str = "portal_reply") -> Event:
+    return Event(id=f"{unit}-{at}", app=app, kind="Communication.created", at=at, unit=unit)
+
+
 INFOS = [load("measures", name).MEASURE.info for name in items("measures")]
 
 
@@ -93,12 +101,16 @@ def test_arms_need_a_lock_and_hold_from_start_to_end(store: Store, ledger: Ledge
         assign(store, ledger, plan(), BEFORE)
     locked = lock_plan(store, ledger, plan(), "Practitioner/p001", BEFORE)
     for one in assign(store, ledger, locked, BEFORE):
-        assert arm_of(store, "portal_reply", one.unit, DURING) == ("trial", one.arm)
-        assert arm_of(store, "portal_reply", one.unit, BEFORE) is None
-        assert arm_of(store, "portal_reply", one.unit, DURING + timedelta(days=28)) is None
-    assert arm_of(store, "portal_reply", "Location/elsewhere", DURING) is None
-    assert arm_of(store, "portal_reply", None, DURING) is None
-    assert arm_of(store, "bed_huddle", "Location/clinic-01", DURING) is None
+        placed = placement(store, ledger, event(one.unit, DURING), DURING)
+        assert placed == Placement(plan="trial", arm=one.arm, subject=one.unit)
+        assert placement(store, ledger, event(one.unit, BEFORE), DURING) is None
+        assert placement(store, ledger, event(one.unit, DURING + timedelta(days=28)), DURING) is None
+    for unit in ("Location/elsewhere", None):
+        placed = placement(store, ledger, event(unit, DURING), DURING)
+        assert placed is not None
+        assert placed.arm is None
+        assert placed.reason
+    assert placement(store, ledger, event("Location/clinic-01", DURING, app="bed_huddle"), DURING) is None
 
 
 @given(seed=st.integers(0, 10**9), order=st.permutations(sorted(UNITS)))

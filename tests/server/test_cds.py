@@ -2,22 +2,28 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from careplane import change
+from careplane import change, evidence
 from careplane.codecs.cdshooks import Card
 from careplane.errors import UpstreamRejected
+from careplane.evidence.allocation import draw
 from careplane.records import JSON
+from careplane.records.evidence import Plan, PlannedMeasure
 from careplane.records.run import Run
 from careplane.workflow.card_feedback import find_feedback
+from careplane.workflow.exposures import find_exposures
 
 from .hook_site import ALL, NURSE, SHIPPED, Site, hook_site
 
@@ -119,6 +125,46 @@ def test_an_app_that_may_not_run_or_is_in_shadow_shows_nothing(site: Site) -> No
     assert only_run(site, "in_shadow").status == "draft"
     (answered,) = site.facts("cds.answered")
     assert (answered["refused"], answered["cards"]) == (2, 0)
+
+
+def test_a_plan_knows_what_was_late_or_drafted_without_being_shown(site: Site) -> None:
+    """Both arms of a plan whose clinicians are listed; what a run alone does not tell is noted beside it."""
+    plans = {app: _running(site, app) for app in ("slow_one", "in_shadow")}
+    site.ask("careplane-slow.hook", instance="of-a-plan")
+    site.ask("careplane-quiet.hook", instance="of-a-plan")
+    asyncio.run(site.durable.drain())
+    asyncio.run(site.durable.drain())
+    store = site.platform.store
+    for _ in range(100):
+        found = {app: find_exposures(store, plan) for app, plan in plans.items()}
+        if all(one and one[0].why for one in found.values()):
+            break
+        time.sleep(0.05)
+    told = {app: [(one.arm, one.spoke, one.why, one.clinician) for one in some] for app, some in found.items()}
+    assert told == {
+        "slow_one": [("intervention", True, "late", NURSE)],
+        "in_shadow": [("intervention", False, "shadow", NURSE)],
+    }
+
+
+def _running(site: Site, app: str) -> str:
+    """A plan of an app that runs today with the nurse of the test in its intervention arm."""
+    platform, now = site.platform, site.platform.clock()
+    today, staff = now.date(), {NURSE: "s", "Practitioner/other": "s"}
+    drafted = Plan(
+        id=f"plan-{app}", app=app, version=1, question="?", design="individually_randomised", unit="clinician",
+        clusters=tuple(staff), strata=staff, equity=(), alpha=0.05, analysis="", decision_rule="", power="", seed=0,
+        measures=(PlannedMeasure(id="m", role="primary", unit="h", direction="lower", mcid=1.0),),
+        baseline_start=today - timedelta(days=30), start=today - timedelta(days=1), end=today + timedelta(days=30),
+    )  # fmt: skip
+    seeded = next(one for seed in range(50) if arms(one := replace(drafted, seed=seed))[NURSE] == "intervention")
+    locked = evidence.lock_plan(platform.store, platform.ledger, seeded, "evaluator", now)
+    evidence.assign(platform.store, platform.ledger, locked, now)
+    return locked.id
+
+
+def arms(plan: Plan) -> dict[str, str]:
+    return {one.unit: one.arm for one in draw(plan)}
 
 
 def test_any_hook_is_answered_and_unknown_fields_are_tolerated(site: Site) -> None:

@@ -75,8 +75,9 @@ def test_only_the_intervention_arm_of_a_running_plan_is_served(
     later = now + timedelta(days=3)
     for arm in arms:
         event = Event(id=arm.unit, app="portal_reply", kind="x", at=later, unit=arm.unit, user=NURSE)
-        permit, held, side = platform.runtime.permit(platform.app("portal_reply"), event)
-        assert (held, side) == (plan.id, arm.arm)
+        permit, placed = platform.runtime.permit(platform.app("portal_reply"), event)
+        assert placed is not None
+        assert (placed.plan, placed.arm) == (plan.id, arm.arm)
         assert permit.allowed is (arm.arm == "intervention")
         assert [reason.rule for reason in permit.refusals] == ([] if permit.allowed else ["in_arm"])
     assert {arm.arm for arm in arms} == {"intervention", "control"}

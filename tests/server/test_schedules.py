@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from careplane.records.app import App
+from careplane.records.design import Placement
 from careplane.records.people import Person
 from careplane.records.portfolio import Stage
 from careplane.records.run import Event, Permit
@@ -61,7 +62,7 @@ def test_a_schedule_of_the_installation_fires_and_drafts(
     asked: list[str | None] = []
     both = threading.Event()
 
-    def permit(app: App, event: Event) -> tuple[Permit, str | None, str | None]:
+    def permit(app: App, event: Event) -> tuple[Permit, Placement | None]:
         asked.append(event.unit)
         if len(asked) == 2:
             both.set()

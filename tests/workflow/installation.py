@@ -21,6 +21,7 @@ from careplane.ledger import open_ledger
 from careplane.providers import ChatRequest, scripted
 from careplane.records import JSON
 from careplane.records.app import App
+from careplane.records.design import Arm, Placement
 from careplane.records.model import ModelCall, ModelReply, ModelRequest, Usage
 from careplane.records.portfolio import RegisterItem, Stage
 from careplane.records.run import Event, Permit, Reason
@@ -139,7 +140,7 @@ def runtime_of(home: Path, store: Store, stage: Stage = "pilot", patients: int =
         for resource in resources(patients):
             asyncio.run(fhir.update(resource))
 
-    def permit_run(app: App, event: Event) -> tuple[Permit, str | None, str | None]:
+    def permit_run(app: App, event: Event) -> tuple[Permit, Placement | None]:
         request = PermitRequest(
             app=app,
             event=event,
@@ -148,7 +149,8 @@ def runtime_of(home: Path, store: Store, stage: Stage = "pilot", patients: int =
             arm="control" if event.unit == "Location/clinic-02" else "intervention",
             plan="plan-1",
         )
-        return permit(request, CHECKS), "plan-1", request.arm
+        arm: Arm = "control" if request.arm == "control" else "intervention"
+        return permit(request, CHECKS), Placement(plan="plan-1", arm=arm, subject=event.unit or "")
 
     return Runtime(
         apps=lambda name: read_app(APPS / name),

@@ -22,6 +22,7 @@ from careplane.errors import LedgerError, StoreError
 from careplane.governance import PermitRequest
 from careplane.governance import permit as ask
 from careplane.records.app import App
+from careplane.records.design import Placement
 from careplane.records.run import Event, Permit, Reason
 from careplane.store import Store
 from careplane.store.tables import events
@@ -215,7 +216,7 @@ def test_a_failing_event_waits_longer_each_time_and_dies(store: Store, installat
 def test_a_run_that_fails_is_put_off_and_then_run(several: Runtime, installation: ModuleType, home: Path) -> None:
     answers = iter((LedgerError("The disk with the name Quill is full."),))
 
-    def permit(app: App, event: Event) -> tuple[Permit, str | None, str | None]:
+    def permit(app: App, event: Event) -> tuple[Permit, Placement | None]:
         for error in answers:
             raise error
         return several.permit(app, event)
@@ -259,13 +260,13 @@ def test_a_run_that_is_under_way_in_name_only_is_looked_at_again(
 def test_a_database_that_is_away_is_no_decision(several: Runtime, installation: ModuleType, home: Path) -> None:
     away = iter([True])
 
-    def permit(app: App, event: Event) -> tuple[Permit, str | None, str | None]:
+    def permit(app: App, event: Event) -> tuple[Permit, Placement | None]:
         def rule(_request: PermitRequest) -> Reason:
             raise StoreError("The database did not answer.")
 
         if next(away, False):
             request = PermitRequest(app=app, event=event, item=None)
-            return ask(request, (rule,)), None, None
+            return ask(request, (rule,)), None
         return several.permit(app, event)
 
     durable = Durable(replace(several, permit=permit), home)

@@ -1,7 +1,7 @@
 """Evidence: a locked plan, assignment by the platform, effects with intervals, equity, and a verdict in words."""
 
 from careplane.evidence.analysis import analyse
-from careplane.evidence.arms import arm_of, assign, find_assignments
+from careplane.evidence.arms import assign, find_assignments, placement
 from careplane.evidence.baseline import baseline_power
 from careplane.evidence.behind import UnitRow, unit_rows
 from careplane.evidence.plans import (
@@ -24,7 +24,6 @@ __all__ = [
     "amend_plan",
     "analyse",
     "apps_with_plans",
-    "arm_of",
     "assign",
     "baseline_power",
     "detectable_difference",
@@ -36,6 +35,7 @@ __all__ = [
     "load_plan",
     "load_result",
     "lock_plan",
+    "placement",
     "plan_hash",
     "plan_of",
     "replay",

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from careplane.errors import Conflict, InputError, NotFound
+from careplane.evidence.plan_rules import check_plan
 from careplane.evidence.power import PowerInputs, power_sentence
 from careplane.ledger import Ledger
 from careplane.records.app import App
@@ -144,7 +145,9 @@ def save_draft(store: Store, plan: Plan) -> Plan:
 
     Raises:
         Conflict: that version is locked.
+        InputError: the plan cannot be carried out as it says.
     """
+    check_plan(plan)
     if plan.locked:
         raise Conflict(f"Plan {plan.id} is locked; a draft is saved before it is locked.")
     _write(store, plan)
@@ -155,17 +158,33 @@ def lock_plan(store: Store, ledger: Ledger, plan: Plan, by: str, at: datetime) -
     """Lock a plan: hash, time and person, in the store and on the ledger. Locking the same plan again changes nothing.
 
     Raises:
-        Conflict: this version is locked with another content; make a new version.
+        Conflict: this version is locked with another content; or another plan of the app has some of its units at
+            the same time.
+        InputError: the plan cannot be carried out as it says.
     """
     held = _held(store, plan)
     digest = plan_hash(plan)
     if held is not None and held.locked and held.hash == digest:
         return held
+    check_plan(plan)
+    _check_overlap(store, plan)
     locked = msgspec.structs.replace(plan, hash=digest, locked_at=at, locked_by=by)
     _write(store, locked)
     facts: dict[str, str | int] = {"plan": plan.id, "version": plan.version, "hash": digest}
     ledger.append("plan.locked", at=at, app=plan.app, actor=ledger.pseudonym(by), facts=facts)
     return locked
+
+
+def _check_overlap(store: Store, plan: Plan) -> None:
+    """A unit is in one running plan of an app at a time, or neither would say what its events were exposed to."""
+    for other in locked_plans(store, plan.app):
+        shared = sorted(set(plan.clusters) & set(other.clusters))
+        if other.id != plan.id and shared and plan.start < other.end and other.start < plan.end:
+            named = ", ".join(shared[:3]) + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")
+            raise Conflict(
+                f"Plan {other.id} of {plan.app} has {named} from {other.start} to {other.end}. Choose other units, "
+                f"begin on {other.end} or later, or amend {other.id} to end earlier."
+            )
 
 
 def amend_plan(plan: Plan, **changes: object) -> Plan:
@@ -200,6 +219,25 @@ def apps_with_plans(store: Store, apps: Collection[str]) -> frozenset[str]:
     with store.read() as connection:
         found = connection.execute(select(plans.c.app).where(plans.c.app.in_(list(apps))).distinct()).scalars()
         return frozenset(map(str, found))
+
+
+def locked_plans(store: Store, app: str) -> list[Plan]:
+    """The newest locked version of every plan of an app, by id: a draft of an amendment changes nothing yet."""
+    where = (plans.c.app == app, plans.c.locked_at.is_not(None))
+    with store.read() as connection:
+        rows = find(connection, plans, Plan, *where, order_by=(plans.c.id, plans.c.version))
+    return list({plan.id: plan for plan in rows}.values())
+
+
+def find_versions(store: Store, plan_id: str) -> list[Plan]:
+    """All versions of a plan, the first one first.
+
+    Raises:
+        NotFound: no plan has this id; names those that exist.
+    """
+    with store.read() as connection:
+        rows = find(connection, plans, Plan, plans.c.id == plan_id, order_by=(plans.c.version,))
+    return rows or [load_plan(store, plan_id)]
 
 
 def verify_lock(store: Store, plan: Plan) -> None:

@@ -76,6 +76,20 @@ class Ledger:
             raise waiting.failure()
         return waiting.records[0]
 
+    def append_all(self, entries: Sequence[Prepared]) -> None:
+        """Append entries (each made by :func:`prepare`) in one batch; all are durable when this returns, or none.
+
+        Raises:
+            LedgerError: as :meth:`append`.
+        """
+        if not entries:
+            return
+        waiting = Waiting(tuple(entries), None, single=False)
+        self._queue.put(waiting)
+        waiting.gate.acquire()
+        if waiting.records is None:
+            raise waiting.failure()
+
     def append_async(
         self,
         kind: str,

@@ -96,6 +96,17 @@ class PlanChange(Record, frozen=True):
     results_seen: int = 0
 
 
+class Placement(Record, frozen=True):
+    """Where an event stands in a running plan: its arm at that time; ``None`` when the plan gives it none, with the
+    reason. ``subject`` and ``moved`` are those of :class:`Exposure`."""
+
+    plan: str
+    arm: Arm | None
+    subject: str = ""
+    moved: bool = False
+    reason: str = ""
+
+
 class Exposure(Record, frozen=True):
     """One eligible event of a running plan, whether or not the app spoke. References are FHIR references.
 

@@ -57,7 +57,9 @@ class Plan(Record, frozen=True):
 
     ``clusters`` are the units that take part, each with its stratum in ``strata``. With ``enrol`` first_contact they
     are the places in which patients or clinicians are allocated when their first event comes; else they are what has an
-    arm. ``joiners`` says what becomes of a unit that is not among them.
+    arm. ``joiners`` says what becomes of a unit that is not among them while the plan runs: refuse (the app does not
+    speak there), allocate (arms side by side only: it is drawn as one more of the stratum ``joined``), or ignore (the
+    app is in use there already, outside the study).
 
     When exposure begins: ``waves`` gives the first day of each unit that somebody chose (a unit without one is a
     control; no waves at all: all begin at ``start``). Where chance decides the order (stepped wedge, randomised
@@ -95,7 +97,7 @@ class Plan(Record, frozen=True):
     locked_by: str = ""
     allocation: Allocation = "stratified"
     enrol: Literal["listed", "first_contact"] = "listed"
-    joiners: Literal["refuse", "allocate"] = "refuse"
+    joiners: Literal["refuse", "allocate", "ignore"] = "refuse"
     block_sizes: tuple[int, ...] = (2, 4)
     minimisation: Minimisation | None = None
     waves: dict[str, date] = msgspec.field(default_factory=dict)

@@ -8,15 +8,17 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from careplane import evidence
 from careplane.codecs.cdshooks import Card, HookCall, Reply
 from careplane.connectors import FhirReader, HookConnector
 from careplane.errors import CareplaneError, UpstreamAway, UpstreamLacks
 from careplane.ledger import Prepared, prepare
+from careplane.records.design import Why
 from careplane.records.hooks import CdsTrust, IssuedCard
 from careplane.records.people import Person
 from careplane.records.run import Event, Occurrence, Run
@@ -30,6 +32,7 @@ from careplane.store.tables import people
 from careplane.workflow.card_feedback import remember_cards
 from careplane.workflow.downtime import active_fallback
 from careplane.workflow.durable import Durable
+from careplane.workflow.exposures import note, unspoken
 from careplane.workflow.hook_cards import Links, by_urgency, draft_card, fallback_card, waiting_card
 from careplane.workflow.records import known_runs, run_id
 from careplane.workflow.run import run_event
@@ -118,6 +121,7 @@ class CdsCalls:
         self._learn(finished)
         left_out = set(events) - set(taken)
         self._follow(call, events, finished, data)
+        self._background(self._note(call, events, finished, left_out))
         return await self._reply(call, events, finished, left_out)
 
     async def aclose(self) -> None:
@@ -187,7 +191,7 @@ class CdsCalls:
         store, runtime = self._platform.store, self._platform.runtime
         known = {run.app: run for run in known_runs(store, (run_id(app, event.id) for app, event in taken.items()))}
         asked = [(runtime.apps(app), event) for app, event in taken.items() if app not in known]
-        permits = permit_runs(store, runtime.region, asked)
+        permits = permit_runs(store, runtime.ledger, runtime.clock, runtime.region, asked)
         ready = replace(
             runtime,
             reads=data,
@@ -207,9 +211,34 @@ class CdsCalls:
         if late and self._durable is None:
             for task in late.values():
                 task.cancel()
-        following = asyncio.ensure_future(self._see_off(call, events, finished, data))
+        self._background(self._see_off(call, events, finished, data))
+
+    def _background(self, work: Coroutine[None, None, None]) -> None:
+        following = asyncio.ensure_future(work)
         self._under_way.add(following)
         following.add_done_callback(self._under_way.discard)
+
+    async def _note(
+        self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], left_out: set[str]
+    ) -> None:
+        """Note for running plans what the runs do not tell: what was late, left out, or drafted without being shown."""
+        shadow = {app for app in finished.done if call.stages.get(app) == "shadow"}
+        whys: dict[str, Why] = {**dict.fromkeys(finished.late, "late"), **dict.fromkeys(left_out, "busy")}
+        whys |= dict.fromkeys(shadow, "shadow")
+        try:
+            await asyncio.to_thread(self._note_all, [(events[app], why) for app, why in whys.items()])
+        except CareplaneError as error:
+            log.warning("exposures were not noted (%s)", type(error).__name__)
+
+    def _note_all(self, told: list[tuple[Event, Why]]) -> None:
+        platform = self._platform
+        planned = evidence.apps_with_plans(platform.store, {event.app for event, _ in told}) if told else ()
+        for event, why in told:
+            if event.app not in planned:
+                continue
+            placed = evidence.placement(platform.store, platform.ledger, event, platform.clock())
+            if placed is not None:
+                note(platform.store, unspoken(event, placed, why), self._writes)
 
     async def _see_off(
         self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], data: FhirReader

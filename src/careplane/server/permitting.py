@@ -1,29 +1,36 @@
 """Whether apps may run for events: what the rooms know of them, read once for all events of a moment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 
 from careplane import alignment, change, evidence, governance
 from careplane.governance import PermitRequest
+from careplane.ledger import Ledger
 from careplane.records.app import App
+from careplane.records.design import Placement
 from careplane.records.run import Event, Permit, Reason
 from careplane.store import Store
 
-Permitted = tuple[Permit, str | None, str | None]
-"""The permit, and the plan and arm that the unit of the event is in."""
+Clock = Callable[[], datetime]
+
+Permitted = tuple[Permit, Placement | None]
+"""The permit, and where the event stands in a running plan."""
 
 
-def permit_run(store: Store, region: str | None, app: App, event: Event) -> Permitted:
+def permit_run(store: Store, ledger: Ledger, clock: Clock, region: str | None, app: App, event: Event) -> Permitted:
     """Whether the app may run for this event."""
-    return permit_runs(store, region, [(app, event)])[app.id, event.id]
+    return permit_runs(store, ledger, clock, region, [(app, event)])[app.id, event.id]
 
 
 def permit_runs(
-    store: Store, region: str | None, asked: Sequence[tuple[App, Event]]
+    store: Store, ledger: Ledger, clock: Clock, region: str | None, asked: Sequence[tuple[App, Event]]
 ) -> dict[tuple[str, str], Permitted]:
     """Whether each app may run for its event, by the ids of both. Ten apps of one call cost little more than one.
 
     Args:
+        ledger: gets the allocation of who had no arm yet.
+        clock: the time of such an allocation.
         region: where the model runs.
         asked: apps with their events.
     """
@@ -34,19 +41,18 @@ def permit_runs(
     passed = change.lessons_passed(store, ids, {event.user for _, event in asked if event.user is not None})
     found: dict[tuple[str, str], Permitted] = {}
     for app, event in asked:
-        assigned = evidence.arm_of(store, app.id, event.unit, event.at) if app.id in planned else None
-        plan, arm = assigned if assigned is not None else (None, None)
+        placed = evidence.placement(store, ledger, event, clock()) if app.id in planned else None
         request = PermitRequest(
             app=app,
             event=event,
             item=items.get(app.id),
             stopped=governance.stopped_by(stops, app.id, event.site, app.spec.version),
-            plan=plan,
-            arm=arm,
+            plan=placed.plan if placed else None,
+            arm=placed.arm if placed else None,
             region=region,
         )
         gate = partial(_training_gate, passed)
-        found[app.id, event.id] = governance.permit(request, (*governance.CHECKS, gate)), plan, arm
+        found[app.id, event.id] = governance.permit(request, (*governance.CHECKS, gate)), placed
     return found
 
 

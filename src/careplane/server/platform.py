@@ -137,7 +137,7 @@ def open_platform(
         ledger=ledger,
         fhir=connector,
         complete=repeatable(gateway.complete, opened.replies, ledger, clock),
-        permit=partial(permit_run, store, model_region(settings)),
+        permit=partial(permit_run, store, ledger, clock, model_region(settings)),
         may_sign=partial(change.trained, store),
         checks=run_checks,
         clock=clock,

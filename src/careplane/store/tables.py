@@ -248,6 +248,19 @@ assignments = Table(
     Column("arm", String, nullable=False),
     _body(),
 )
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("plan", String, primary_key=True),
+    Column("event", String, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("arm", String),
+    Column("spoke", Boolean, nullable=False),
+    Column("why", String, nullable=False),
+    Column("unit", String),
+    _body(),
+    Index("ix_exposures_plan_at", "plan", "at"),
+)
 results = Table(
     "results",
     metadata,

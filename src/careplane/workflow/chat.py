@@ -17,10 +17,11 @@ from careplane.errors import CareplaneError, Conflict, LedgerError, NotFound, Re
 from careplane.records import JSON
 from careplane.records.app import App
 from careplane.records.chat import ChatState, ChatTurn, Conversation, Handover
-from careplane.records.run import Occurrence, Run
+from careplane.records.run import Event, Occurrence, Run
 from careplane.store import Store, fetch, find, save, stamp
 from careplane.store.tables import conversations
 from careplane.workflow import handing_over
+from careplane.workflow.exposures import note, unspoken
 from careplane.workflow.resources import without_citations
 from careplane.workflow.run import run_event
 from careplane.workflow.runtime import Runtime
@@ -73,15 +74,21 @@ async def take_turn(runtime: Runtime, app: App, talk: Conversation, n: int, said
     if talk.state != "open":  # a person has it, or will: the words are kept for that person and no model is asked
         return await _keep(runtime, talk, ChatTurn(n=n, at=runtime.clock(), said=said))
     why = handing_over.before(said) or ("long" if n > handing_over.MOST_TURNS else None)
-    run = (
-        None
-        if why
-        else await run_event(runtime, event_for(app.id, _occurrence(runtime, talk, n)), said=_told(talk, said))
-    )
+    event = event_for(app.id, _occurrence(runtime, talk, n))
+    if why:
+        await asyncio.to_thread(_note_handed_over, runtime, app, event, why)
+    run = None if why else await run_event(runtime, event, said=_told(talk, said))
     why = why or (handing_over.after(run) if run is not None else None)
     answer = handing_over.words(why, talk.language) if why else _text(run)
     turn = ChatTurn(n=n, at=runtime.clock(), said=said, answer=answer, run=run.id if run else None, handover=why)
     return await (_hand_over(runtime, app, talk, turn, why) if why else _keep(runtime, talk, turn))
+
+
+def _note_handed_over(runtime: Runtime, app: App, event: Event, why: Handover) -> None:
+    """A turn at which the app did not speak because a person should is an eligible event of a running plan."""
+    _, placed = runtime.permit(app, event)
+    if placed is not None:
+        note(runtime.store, unspoken(event, placed, "refused", f"handover_{why}"), runtime.writes)
 
 
 async def _hand_over(runtime: Runtime, app: App, talk: Conversation, turn: ChatTurn, why: Handover) -> Conversation:

@@ -123,7 +123,7 @@ class DrillUnderWay:
         """An event of the drill's own, about nobody, meets what is away and has to wait, not fail."""
         event = Event(id=self.drill.id, app=self._app.id, kind=DRILL, at=self._runtime.clock())
         reason = Reason(rule="drill", allowed=True, text="An event of a drill, about nobody.")
-        answer = (Permit(allowed=True, reasons=(reason,)), None, None)
+        answer = (Permit(allowed=True, reasons=(reason,)), None)
         run = await run_queued(replaced(self._runtime, permit=lambda _app, _event: answer), event)
         held = any(one.event.id == event.id for one in waiting(self._runtime.store, limit=MOST))
         text = "An event waits in the queue." if run is None and held else "An event did not wait."

@@ -8,11 +8,13 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from careplane.errors import NotFound
+from careplane.records.design import Exposure
 from careplane.records.run import Run, RunStatus
 from careplane.store import Store, fetch, find, insert_new, stamp
 from careplane.store.grouping import GroupedWrites
 from careplane.store.rows import digest, opened, row_values
 from careplane.store.tables import runs
+from careplane.workflow.exposures import keep_exposure
 
 SIGNED: tuple[RunStatus, ...] = ("accepted", "edited")
 REVIEWED: tuple[RunStatus, ...] = (*SIGNED, "rejected")
@@ -82,23 +84,26 @@ def unwritten_runs(store: Store) -> list[Run]:
         return find(connection, runs, Run, runs.c.status.in_(SIGNED), runs.c.unwritten)
 
 
-def save_new_run(store: Store, run: Run) -> Run:
-    """Insert a run, or give back the one that was first."""
+def save_new_run(store: Store, run: Run, exposure: Exposure | None = None) -> Run:
+    """Insert a run with its exposure, or give back the one that was first."""
     with store.write() as connection:
-        new = _insert(connection, run)
+        new = _insert(connection, run, exposure)
     return run if new else load_run(store, run.id)
 
 
-async def keep_new_run(store: Store, run: Run, writes: GroupedWrites | None) -> Run:
+async def keep_new_run(store: Store, run: Run, writes: GroupedWrites | None, exposure: Exposure | None) -> Run:
     """As :func:`save_new_run`, from an event loop; with ``writes`` it shares a transaction with others."""
     if writes is None:
-        return await asyncio.to_thread(save_new_run, store, run)
-    new = await writes.run_async(partial(_insert, run=run))
+        return await asyncio.to_thread(save_new_run, store, run, exposure)
+    new = await writes.run_async(partial(_insert, run=run, exposure=exposure))
     return run if new else await asyncio.to_thread(load_run, store, run.id)
 
 
-def _insert(connection: Connection, run: Run) -> bool:
-    return insert_new(connection, runs, run, **_columns(run))
+def _insert(connection: Connection, run: Run, exposure: Exposure | None) -> bool:
+    new = insert_new(connection, runs, run, **_columns(run))
+    if new and exposure is not None:
+        keep_exposure(connection, exposure)
+    return new
 
 
 def replace_run(store: Store, run: Run, expected: RunStatus, also: Callable[[Connection], None] | None = None) -> bool:

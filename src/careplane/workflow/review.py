@@ -241,7 +241,7 @@ async def refresh_run(runtime: Runtime, run_id: str, by: str, *, at: datetime) -
     if run.status != "draft":
         raise Conflict(f"This run is {run.status}, so there is no draft to refresh.")
     app = runtime.apps(run.app)
-    permit, _, _ = runtime.permit(app, run.event)
+    permit, _ = runtime.permit(app, run.event)
     if not permit.allowed:
         raise Refused([reason.text for reason in permit.refusals], permit.refusals[0].way_out)
     again = await redraft(runtime, app, run)

@@ -30,9 +30,11 @@ from careplane.governance import PermitRequest, data_policy, not_stopped, stoppe
 from careplane.governance import permit as ask
 from careplane.ledger import LedgerRecord
 from careplane.records.app import App
+from careplane.records.design import Exposure
 from careplane.records.run import Draft, Event, Permit, Run, Source
 from careplane.shield.checks import Checked, sentences
 from careplane.workflow.context import Context, read_context
+from careplane.workflow.exposures import exposure_of, note, unspoken
 from careplane.workflow.flights import alone
 from careplane.workflow.outages import reaching
 from careplane.workflow.prompt import model_request
@@ -82,25 +84,32 @@ async def run_event(runtime: Runtime, event: Event, *, waits: bool = False, said
 
 async def _first_run(runtime: Runtime, app: App, event: Event, *, waits: bool, said: str) -> Run:
     ident = run_id(app.id, event.id)
-    permit, plan, arm = runtime.permit(app, event)
-    run = replace(_new_run(runtime, app, event, ident, permit), plan=plan, arm=arm)
+    permit, placed = runtime.permit(app, event)
+    run = _new_run(runtime, app, event, ident, permit)
+    if placed is not None:
+        run = replace(run, plan=placed.plan, arm=placed.arm)
     on_record = _record_permit(runtime, run)
     try:
         if permit.allowed:
             run = await _drafted(runtime, app, run, on_record, waits=waits, said=said)
+    except (UpstreamAway, UpstreamLacks) as error:
+        if placed is not None:  # an event of a plan is known, though no run tells of it yet
+            told = unspoken(event, placed, "away" if isinstance(error, UpstreamAway) else "lacking")
+            await asyncio.to_thread(note, runtime.store, told, runtime.writes)
+        raise
     finally:
         await on_record
-    return await _saved(runtime, run)
+    return await _saved(runtime, run, None if placed is None else exposure_of(run, placed))
 
 
-async def _saved(runtime: Runtime, run: Run) -> Run:
+async def _saved(runtime: Runtime, run: Run, exposure: Exposure | None) -> Run:
     """Store a run. A database that is away for a moment costs patience, not the reply of the model."""
     for _ in range(SAVE_TRIES - 1):
         try:
-            return await keep_new_run(runtime.store, run, runtime.writes)
+            return await keep_new_run(runtime.store, run, runtime.writes, exposure)
         except StoreError:
             await asyncio.sleep(SAVE_AGAIN_SECONDS)
-    return await keep_new_run(runtime.store, run, runtime.writes)
+    return await keep_new_run(runtime.store, run, runtime.writes, exposure)
 
 
 async def preview(runtime: Runtime, app: App, event: Event) -> Run:

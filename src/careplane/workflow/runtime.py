@@ -7,6 +7,7 @@ from datetime import datetime
 from careplane.connectors import FhirConnector, FhirReader
 from careplane.ledger import Ledger
 from careplane.records.app import App
+from careplane.records.design import Placement
 from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.run import Event, Finding, Permit, Reason, Run
 from careplane.shield.checks import Checked
@@ -15,7 +16,7 @@ from careplane.store.grouping import GroupedWrites
 from careplane.workflow.outages import Outages
 
 Complete = Callable[[ModelRequest], Awaitable[ModelReply]]
-PermitRun = Callable[[App, Event], tuple[Permit, str | None, str | None]]
+PermitRun = Callable[[App, Event], tuple[Permit, Placement | None]]
 MaySign = Callable[[App, str, datetime], Reason]
 PatientText = Callable[[Run, str, str], Awaitable[str]]
 RunChecks = Callable[[Checked], tuple[Finding, ...]]
@@ -25,7 +26,7 @@ RunChecks = Callable[[Checked], tuple[Finding, ...]]
 class Runtime:
     """The seams of a run.
 
-    ``complete`` is the gateway, ``permit`` answers with the permit, the plan and the arm of the event's unit,
+    ``complete`` is the gateway, ``permit`` answers with the permit and the event's arm in a running plan,
     ``may_sign`` says whether a person may sign drafts of an app (the training gate), ``checks`` are the output checks,
     ``clock`` gives aware times, ``region`` is where the model runs, ``synthetic`` labels all that is written.
     ``outages`` notes whether the EHR and the models are there; without it nothing is noted and nothing waits.

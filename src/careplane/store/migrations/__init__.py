@@ -20,6 +20,7 @@ REVISIONS: tuple[str, ...] = (
     "0033",
     "0034",
     "0036",
+    "0031",
 )
 
 HEAD = REVISIONS[-1]
