@@ -92,7 +92,7 @@ def test_the_queue_logs_both_arms(runtime: Runtime, installation: ModuleType, ho
 
 
 def test_a_chat_turn_that_a_person_must_answer_is_an_event_too(runtime: Runtime) -> None:
-    app = runtime.apps("patient_faq")
+    app = runtime.apps("access_assistant")
     talk = open_conversation(runtime, app, language="en", patient="Patient/a0", unit="Location/clinic-01")
     taken: Conversation = asyncio.run(take_turn(runtime, app, talk, 1, "I have chest pain and cannot breathe"))
     assert taken.state == "waiting"
