@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from careplane import change, console, workflow
 from careplane._shelf import load
+from careplane.estimators._item import item
 from careplane.ledger import open_ledger
 from careplane.records.model import ModelReply, ModelRequest
 from careplane.records.people import Role
@@ -140,6 +141,9 @@ def _context(home: Path) -> console.ConsoleContext:
         site_name="Prairie Health",
         answer_survey=partial(workflow.answer_survey, runtime),
         runtime=runtime,
+        power=item(load("estimators", "power")),
+        measures={"msg_turnaround": load("measures", "msg_turnaround").MEASURE.info}
+        | {"message_minutes": load("measures", "message_minutes").MEASURE.info},
     )
 
 

@@ -49,7 +49,7 @@ COMMANDS: dict[str, str] = {
     "survey": "Surveys of patients: convert a vendor's file.",
     "subscription": "Subscriptions at the EHR: list.",
     "stop": "The kill switch: stop an app, a site or a version.",
-    "plan": "Evaluation plans: list, show, lock, analyse.",
+    "plan": "Evaluation plans: wizard, list, show, lock, assign, amend.",
 }
 
 

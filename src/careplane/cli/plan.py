@@ -1,28 +1,17 @@
 """``careplane plan``: evaluation plans, their lock and what came out."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import click
-import msgspec
 
+from careplane.cli.opened import HOME, JSON, opened, print_json
+from careplane.cli.plan_changes import amend_a_plan, assign_plan, diff_plan, exposures
 from careplane.cli.plan_text import plan_lines, result_lines
+from careplane.cli.plan_wizard import wizard
 from careplane.evidence import analyse, find_plans, latest_result, load_plan, lock_plan
-from careplane.server.platform import Platform, open_platform
-from careplane.settings import read_settings
-
-_HOME = click.option("--home", metavar="DIR", help="Home folder of the installation.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@contextmanager
-def _opened(home: str | None) -> Iterator[Platform]:
-    platform = open_platform(read_settings(home=home) if home else read_settings())
-    try:
-        yield platform
-    finally:
-        platform.close()
+from careplane.evidence.amendments import history
+from careplane.evidence.plans import find_versions
 
 
 @click.group()
@@ -37,8 +26,8 @@ def command() -> None:
 
 
 @command.command("list")
-@_HOME
-@_JSON
+@HOME
+@JSON
 def list_plans(home: str | None, as_json: bool) -> None:
     """List the plans with their newest verdict.
 
@@ -46,10 +35,10 @@ def list_plans(home: str | None, as_json: bool) -> None:
     Example:
       careplane plan list --json
     """
-    with _opened(home) as platform:
+    with opened(home) as platform:
         found = [(plan, latest_result(platform.store, plan.id)) for plan in find_plans(platform.store)]
     if as_json:
-        _print_json([{"plan": plan, "result": result} for plan, result in found])
+        print_json([{"plan": plan, "result": result} for plan, result in found])
         return
     for plan, result in found:
         lock = f"locked {plan.locked_at:%Y-%m-%d}" if plan.locked_at else "draft"
@@ -61,8 +50,8 @@ def list_plans(home: str | None, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("plan_id", metavar="ID")
-@_HOME
-@_JSON
+@HOME
+@JSON
 def show_plan(plan_id: str, home: str | None, as_json: bool) -> None:
     """Show a plan and its newest result.
 
@@ -70,19 +59,22 @@ def show_plan(plan_id: str, home: str | None, as_json: bool) -> None:
     Example:
       careplane plan show portal_reply-20260302
     """
-    with _opened(home) as platform:
+    with opened(home) as platform:
         plan = load_plan(platform.store, plan_id)
         result = latest_result(platform.store, plan_id)
+        versions = find_versions(platform.store, plan_id)
     if as_json:
-        _print_json({"plan": plan, "result": result})
+        print_json({"plan": plan, "result": result})
         return
-    _print([*plan_lines(plan), "", *(result_lines(result) if result else ["Not measured yet."])])
+    _print(
+        [*plan_lines(plan), f"{history(versions)}.", "", *(result_lines(result) if result else ["Not measured yet."])]
+    )
 
 
 @command.command("lock")
 @click.argument("plan_id", metavar="ID")
 @click.option("--by", required=True, help="Who locks it, as a reference or account.")
-@_HOME
+@HOME
 def lock(plan_id: str, by: str, home: str | None) -> None:
     """Lock a plan by its hash; from then on it can only be amended as a new version.
 
@@ -90,7 +82,7 @@ def lock(plan_id: str, by: str, home: str | None) -> None:
     Example:
       careplane plan lock portal_reply-20260302 --by p.lee
     """
-    with _opened(home) as platform:
+    with opened(home) as platform:
         draft = load_plan(platform.store, plan_id)
         locked = lock_plan(platform.store, platform.ledger, draft, by, platform.clock())
     click.echo(f"Locked {locked.id} version {locked.version}.\nSHA-256 {locked.hash}")
@@ -98,8 +90,8 @@ def lock(plan_id: str, by: str, home: str | None) -> None:
 
 @command.command("analyse")
 @click.argument("plan_id", metavar="ID")
-@_HOME
-@_JSON
+@HOME
+@JSON
 def analyse_plan(plan_id: str, home: str | None, as_json: bool) -> None:
     """Analyse a locked plan from the loaded data and the run record.
 
@@ -107,21 +99,21 @@ def analyse_plan(plan_id: str, home: str | None, as_json: bool) -> None:
     Example:
       careplane plan analyse portal_reply-20260302
     """
-    with _opened(home) as platform:
+    with opened(home) as platform:
         plan = load_plan(platform.store, plan_id)
         now = platform.clock()
         result = analyse(platform.store, platform.home, plan, platform.measures, platform.estimators, now)
     if as_json:
-        _print_json(result)
+        print_json(result)
         return
     _print(result_lines(result))
-
-
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def _print(lines: Sequence[str]) -> None:
     for line in lines:
         indent = " " * (len(line) - len(line.lstrip()))
         click.echo(textwrap.fill(line, 79, subsequent_indent=indent) if line else "")
+
+
+for _one in (wizard, assign_plan, amend_a_plan, diff_plan, exposures):
+    command.add_command(_one)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from careplane.estimators._item import Item
 from careplane.ledger import Ledger
 from careplane.records.app import App
 from careplane.records.downtime import Outage
@@ -58,6 +59,7 @@ class ConsoleContext:
     sessions and sign-in links expire. ``host`` is the address the server binds to, which with the loopback names is
     what a browser may call it, beside the host of ``public_url``. ``home`` holds the loaded data and the ledger.
     ``runtime`` is what deeds on a run need (refresh, amend, withdraw, look at the chart); without it they are refused.
+    ``power`` is the estimator of power, with which studies are planned.
     """
 
     store: Store
@@ -77,6 +79,7 @@ class ConsoleContext:
     answer_survey: AnswerSurvey | None = None
     runtime: Runtime | None = None
     plan_message: PlanMessage | None = None
+    power: Item | None = None
 
     @property
     def outages(self) -> tuple[Outage, ...]:

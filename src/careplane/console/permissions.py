@@ -7,7 +7,18 @@ from careplane.records.people import Account, Role
 from careplane.records.run import Reason
 
 Permission = Literal[
-    "portfolio", "evidence", "people", "safety", "decide", "stop", "review", "trace", "data", "accounts", "take_part"
+    "portfolio",
+    "evidence",
+    "people",
+    "safety",
+    "decide",
+    "stop",
+    "review",
+    "trace",
+    "data",
+    "accounts",
+    "take_part",
+    "plan",
 ]
 
 EVERYONE: tuple[Role, ...] = get_args(Role)
@@ -24,6 +35,11 @@ class Grant(Record, frozen=True):
 GRANTS: dict[Permission, Grant] = {
     "portfolio": Grant(what="see the portfolio, the register and the value", roles=EVERYONE, why="It holds no PHI."),
     "evidence": Grant(what="read the evidence", roles=EVERYONE, why="Results are aggregates."),
+    "plan": Grant(
+        what="plan a study and write its draft",
+        roles=("evaluator", "owner", "executive", "committee"),
+        why="A draft holds nothing before it is locked.",
+    ),
     "people": Grant(what="see training, panels and requests", roles=EVERYONE, why="What was asked is answered openly."),
     "safety": Grant(what="see what was stopped", roles=EVERYONE, why="Everyone should know what is stopped and why."),
     "take_part": Grant(

@@ -12,7 +12,8 @@ from careplane.errors import Conflict, InputError, NotFound
 from careplane.evidence.plan_rules import check_plan
 from careplane.evidence.power import PowerInputs, power_sentence
 from careplane.ledger import Ledger
-from careplane.records.app import App
+from careplane.records.app import App, PlanDefaults
+from careplane.records.design import Design, Looks, Switching
 from careplane.records.evidence import MeasureInfo, Plan, PlannedMeasure
 from careplane.store import Store, fetch, find, save, stamp
 from careplane.store.tables import plans
@@ -45,6 +46,8 @@ def draft_plan(
     power: PowerInputs | None = None,
     ident: str | None = None,
     utc_offset_minutes: int = 0,
+    waves: Mapping[str, date] | None = None,
+    end: date | None = None,
 ) -> Plan:
     """A plan from what the app states and the library of measures.
 
@@ -58,42 +61,69 @@ def draft_plan(
         power: of the primary measure's baseline; without it the power statement says "not computed".
         ident: id of the plan; by default app and start.
         utc_offset_minutes: offset of the site from UTC, by which days begin.
+        waves: first day of each unit, where somebody chose it.
+        end: the day after the last; by default the app's horizon.
 
     Raises:
-        InputError: another design than cluster-randomised, a stratum with one unit, or no measure of the library.
+        InputError: the plan cannot be carried out as it would say, or no measure is in the library.
     """
-    design = app.spec.plan.design
-    if design != "cluster_randomised":
-        raise InputError(f"{design!r} cannot be planned yet; use cluster_randomised", field=f"{app.id}: plan.design")
-    strata = list(units.values())
-    alone = sorted(stratum for stratum in set(strata) if strata.count(stratum) < 2)
-    if not units or alone:
-        raise InputError(f"each stratum needs two units or more: {', '.join(alone) or 'no units given'}", field="units")
+    defaults, strata = app.spec.plan, list(units.values())
+    end = end or start + timedelta(days=defaults.horizon_days)
     library = {info.id: info for info in infos}
     measures, unknown = _choose(app, library)
-    first = measures[0]
+    first, baseline = measures[0], power if defaults.design == "cluster_randomised" else None
     subject, measured = app.spec.title.lower(), library[first.id].title.lower()
-    return Plan(
+    drafted = Plan(
         id=ident or f"{app.id}-{start:%Y%m%d}",
         app=app.id,
         version=1,
         question=f"Does the {subject} change {measured} ({first.direction} is better) against usual work?",
-        design=design,
-        unit=app.spec.plan.unit,
+        design=defaults.design,
+        unit=defaults.unit,
         clusters=tuple(sorted(units)),
         strata={unit: units[unit] for unit in sorted(units)},
         measures=measures,
         equity=app.spec.measures.equity,
         baseline_start=start - timedelta(days=app.spec.plan.baseline_days),
         start=start,
-        end=start + timedelta(days=app.spec.plan.horizon_days),
+        end=end,
         seed=seed,
         alpha=alpha,
-        analysis=ANALYSIS + (f" Named by the app but not in the library: {', '.join(unknown)}." if unknown else ""),
+        analysis=_analysis(defaults.design)
+        + (f" Named by the app but not in the library: {', '.join(unknown)}." if unknown else ""),
         decision_rule=RULE,
-        power=power_sentence(power, len(units), len(set(strata)), alpha, first.unit, first.mcid),
+        power=power_sentence(baseline, len(units), len(set(strata)), alpha, first.unit, first.mcid),
         utc_offset_minutes=utc_offset_minutes,
+        allocation=defaults.allocation,
+        enrol=defaults.enrol,
+        waves=dict(waves or {}),
+        looks=Looks(kind=defaults.looks),
+        **_shape(defaults, start, end),
     )
+    check_plan(drafted)
+    return drafted
+
+
+def _analysis(design: Design) -> str:
+    """The analysis in words; which estimator is asked first and which beside it, :mod:`careplane.evidence.methods`."""
+    if design == "cluster_randomised":
+        return ANALYSIS
+    return (
+        "Intention to treat over all eligible events of all units, whether or not the app spoke, by the method that "
+        f"the platform has for {design.replace('_', ' ')} and, beside it, its second method, both named with it. "
+        "Below six units no model-based interval is trusted. Rows without a value are left out and reported by arm."
+    )
+
+
+def _shape(defaults: PlanDefaults, start: date, end: date) -> dict[str, Any]:
+    """What a design adds to a plan: the days of steps, evenly apart after a first stretch without the app; or the
+    periods of a switchback."""
+    if defaults.design in ("stepped_wedge", "randomised_rollout"):
+        days = (end - start).days / (defaults.steps + 1)
+        return {"steps": tuple(start + timedelta(days=round(days * step)) for step in range(1, defaults.steps + 1))}
+    if defaults.design == "switchback":
+        return {"switching": Switching(period_days=defaults.period_days, washout_days=defaults.washout_days)}
+    return {}
 
 
 def _choose(app: App, library: Mapping[str, MeasureInfo]) -> tuple[tuple[PlannedMeasure, ...], list[str]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from careplane.records import Record
+from careplane.records.design import Allocation, AllocationUnit, Design
 from careplane.records.monitoring import MonitoringRule
 
 Identifier = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{1,47}$", description="lower case, digits, underscore")]
@@ -162,14 +163,24 @@ class MeasureChoice(Record, frozen=True):
 
 
 class PlanDefaults(Record, frozen=True):
-    """What an evaluation plan starts from."""
+    """What an evaluation plan starts from.
 
-    design: Literal["cluster_randomised", "individually_randomised", "stepped_wedge", "before_after"] = (
-        "cluster_randomised"
-    )
-    unit: Literal["clinic", "clinician", "patient", "ward", "site"] = "clinic"
+    ``steps`` are the groups of a stepped wedge or a randomised roll-out, evenly apart; ``period_days`` and
+    ``washout_days`` belong to a switchback; ``enrol: first_contact`` allocates each patient or clinician at the first
+    event (with ``allocation`` blocked or minimised). Designs in which somebody chooses who begins when (staggered_did,
+    controlled_its, sdid, synthetic_control) get their days when the plan is drafted.
+    """
+
+    design: Design = "cluster_randomised"
+    unit: AllocationUnit = "clinic"
     baseline_days: Annotated[int, Meta(ge=0)] = 90
     horizon_days: Annotated[int, Meta(ge=1)] = 90
+    allocation: Allocation = "stratified"
+    enrol: Literal["listed", "first_contact"] = "listed"
+    steps: Annotated[int, Meta(ge=2, le=200)] = 4
+    period_days: Annotated[int, Meta(ge=1, le=365)] = 7
+    washout_days: Annotated[int, Meta(ge=0, le=365)] = 0
+    looks: Literal["once", "always_valid"] = "once"
 
 
 class TrainingRule(Record, frozen=True):

@@ -55,4 +55,5 @@ def console_context(platform: Platform) -> ConsoleContext:
         host=settings.text("host"),
         public_url=settings.text("public_url"),
         measures={name: measure.info for name, measure in platform.measures.items()},
+        power=platform.estimators["power"],
     )
