@@ -107,7 +107,8 @@ def advice_lines(advice: Advice) -> list[str]:
     lines += ["grade  detects      weeks for it  design"]
     for one in advice.options:
         found = "not computed" if one.detectable is None else f"{one.detectable:.3g} {advice.unit}"
-        weeks = "-" if one.weeks_for_mcid is None else str(one.weeks_for_mcid)
+        beyond = "not computed" if one.detectable is None else "over 104"
+        weeks = beyond if one.weeks_for_mcid is None else str(one.weeks_for_mcid)
         cost = "" if one.usd is None else f", {one.usd:,.0f} USD"
         lines.append(f"{one.grade:<6} {found:<12} {weeks:<13} {one.design}{cost}")
     if advice.points:

@@ -221,8 +221,12 @@ def _answer(
     option: Option, refusal: tuple[str, str] | None, reasons: tuple[str, ...], limits: tuple[str, ...] = ()
 ) -> Option:
     if refusal is not None:
-        return replace(option, refused=f"{refusal[0]}.", way_out=f"{refusal[1][0].upper()}{refusal[1][1:]}.")
+        return replace(option, refused=_sentence(refusal[0]), way_out=_sentence(refusal[1]))
     return replace(option, reasons=reasons, limits=limits)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 _RULES: tuple[Callable[[Rollout], Option], ...] = (

@@ -34,7 +34,7 @@ def power_figure(advice: Advice, width: int = 1060) -> Figure:
         rule = alt.Chart(values([{"effect": advice.mcid, "text": "smallest worthwhile change"}]))
         layers += [
             rule.mark_rule(color=BAD, strokeDash=[8, 4]).encode(y="effect:Q"),
-            rule.mark_text(align="left", dx=4, dy=-7, color=BAD).encode(y="effect:Q", x=alt.value(0), text="text:N"),
+            rule.mark_text(align="left", dx=4, dy=12, color=BAD).encode(y="effect:Q", x=alt.value(0), text="text:N"),
         ]
     chart = alt.LayerChart(layer=layers).properties(width=width - 170, height=260)
     return Figure(
