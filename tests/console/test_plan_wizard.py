@@ -15,7 +15,7 @@ ANSWERS = {"units": UNITS, "unit": "clinic", "start": "2027-01-04", "weeks": "12
            "everyone": "no", "waves": "1", "weeks_between": "4", "stay_without": "", "contaminates": "yes",
            "switchable": "no", "carry_over": "yes", "lag_days": "7", "rare": "no", "history_weeks": "12", "sd": "6",
            "icc": "0.05", "cac": "0.8", "per_week": "20", "usd_per_unit_week": "40", "seed": "3"}  # fmt: skip
-FIRST = "/plan/portal_reply/who"
+FIRST = "/evidence/plan/portal_reply/who"
 
 
 def token(page: Any) -> str:
@@ -25,14 +25,14 @@ def token(page: Any) -> str:
 def test_the_wizard_leads_to_a_draft(served: Any) -> None:
     with served.client("eva", "evaluator") as client:
         assert "Which units take part" in client.get(FIRST).text
-        advice = client.get("/plan/portal_reply/advice", params=ANSWERS)
+        advice = client.get("/evidence/plan/portal_reply/advice", params=ANSWERS)
         assert advice.status_code == 200
         assert "Units randomised side by side, 10 units, up to grade A" in advice.text
         assert "<svg" in advice.text
         assert "Smallest effect found" in advice.text, "the chart has its table"
         assert "What would help:" in advice.text
         sent = {**ANSWERS, "csrf": token(advice), "design": "cluster_randomised"}
-        done = client.post("/plan/portal_reply", data=sent)
+        done = client.post("/evidence/plan/portal_reply", data=sent)
         assert done.status_code == 200, done.text
     plan = load_plan(served.context.store, "portal_reply-20270104")
     assert (plan.design, plan.seed, plan.locked, len(plan.clusters)) == ("cluster_randomised", 3, False, 10)
@@ -54,7 +54,7 @@ def test_the_wizard_leads_to_a_draft(served: Any) -> None:
 def test_a_mistake_brings_its_screen_back_with_what_was_typed(served: Any, changes: dict[str, str], told: str) -> None:
     name = next(iter(changes))
     with served.client(f"eva-{name}-{len(changes[name])}", "evaluator") as client:
-        page = client.get("/plan/portal_reply/advice", params={**ANSWERS, **changes})
+        page = client.get("/evidence/plan/portal_reply/advice", params={**ANSWERS, **changes})
     assert page.status_code == 400
     assert told in page.text
     assert f'id="{name}"' in page.text
@@ -64,7 +64,7 @@ def test_a_mistake_brings_its_screen_back_with_what_was_typed(served: Any, chang
 def test_no_design_can_answer_is_said_with_what_would(served: Any) -> None:
     with served.client("eva-one", "evaluator") as client:
         page = client.get(
-            "/plan/portal_reply/advice", params={**ANSWERS, "units": "A: Location/1", "history_weeks": "0"}
+            "/evidence/plan/portal_reply/advice", params={**ANSWERS, "units": "A: Location/1", "history_weeks": "0"}
         )
     assert page.status_code == 403
     assert "No design can answer here" in page.text
@@ -107,3 +107,11 @@ def test_the_life_of_a_plan_shows_its_lock_and_its_amendments(served: Any) -> No
     assert "The board asked for it" in page
     assert "<ins>15</ins>" in page
     assert "No eligible event yet" in page
+
+
+def test_the_wizard_begins_from_the_list_of_plans(served: Any) -> None:
+    with served.client("eva-begin", "evaluator") as client:
+        assert 'action="/evidence/plan/begin"' in client.get("/evidence").text
+        page = client.get("/evidence/plan/begin", params={"app": "portal_reply"})
+        assert page.url.path == FIRST
+        assert client.get("/evidence/plan/begin", params={"app": "none"}).status_code == 404

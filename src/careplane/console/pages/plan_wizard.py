@@ -51,7 +51,7 @@ def step(visit: Visit) -> Response:
 
 def begin(visit: Visit) -> Response:
     """The app that was chosen from the list of plans."""
-    return visit.go(f"/plan/{visit.app(visit.query('app')).id}/{STEPS[0][0]}")
+    return visit.go(f"/evidence/plan/{visit.app(visit.query('app')).id}/{STEPS[0][0]}")
 
 
 def write(visit: Visit) -> Response:
@@ -155,7 +155,7 @@ def _power(visit: Visit) -> Item:
 
 
 PAGES = (
-    Page("/plan", begin, "plan"),
-    Page("/plan/{app}/{step}", step, "plan"),
-    Page("/plan/{app}", write, "plan", "POST"),
+    Page("/evidence/plan/begin", begin, "plan"),
+    Page("/evidence/plan/{app}/{step}", step, "plan"),
+    Page("/evidence/plan/{app}", write, "plan", "POST"),
 )
