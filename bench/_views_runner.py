@@ -83,8 +83,8 @@ def main(runner: str, view_file: str, data: str) -> None:
     run = RUNNERS[runner](json.loads(Path(view_file).read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory() as folder:
         first = Path(folder) / "first.ndjson"
-        with Path(data).open("rb") as lines:
-            first.write_bytes(lines.readline())
+        with Path(data).open("rb") as resources:
+            first.write_bytes(resources.readline())
         run(first)
     wall, cpu = time.perf_counter(), time.process_time()
     rows = run(Path(data))
