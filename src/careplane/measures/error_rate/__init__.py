@@ -35,6 +35,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
     known = runs.select(of=runs.run, unit=runs.unit, patient=runs.patient, clinician=runs.clinician, at_run=runs["at"])
     both = settled.join(known, settled.run == known.of)
     errors = both.fabrications + both.omissions + both.inaccuracies
+    drawn = ((both.probability > 0.0) & (both.probability <= 1.0)).fill_null(False)  # anything else is no probability
     return both.select(
         key=both["sample"] + "/" + both.output,
         cluster=both.unit,
@@ -42,7 +43,7 @@ def rows(tables: Mapping[str, ibis.Table]) -> ibis.Table:
         clinician=both.clinician,
         at=both.at_run,
         value=errors.cast("float64"),
-        weight=1.0 / both.probability,
+        weight=drawn.ifelse(1.0 / both.probability.nullif(0.0), 0.0),
     )
 
 
