@@ -52,7 +52,7 @@ def _arguments() -> Any:
     reader = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     reader.add_argument("--cells", type=int, default=300)
     reader.add_argument("--replicates", type=int, default=2_000)
-    reader.add_argument("--hours", type=float, default=10.0)
+    reader.add_argument("--hours", type=float, default=0.25)
     reader.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     reader.add_argument("--afresh", action="store_true", help="begin again")
     return reader.parse_args()
