@@ -105,7 +105,7 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
         (edit("prompt.md", "{% endfor %}", ""), "prompt.md", None, "not a valid template"),
         (edit("prompt.md", "---user---", ""), "prompt.md", None, "---user---"),
         (edit("lesson.md", "- [x]", "- [ ]"), "lesson.md", None, "exactly one right option"),
-        (edit("cases/one_condition.yaml", "expect:", "expects:"), "one_condition.yaml", None, "expect"),
+        (edit("cases/one_condition.yaml", "expect:", "expects:"), "one_condition.yaml", "expects", "unknown field"),
     ],
 )
 def test_mistake_is_told_with_its_place(
