@@ -26,8 +26,8 @@ import numpy as np
 from _machine import record
 from careplane._shelf import items, load
 from careplane.estimators._item import Item, item
+from careplane.evidence.allocation import draw
 from careplane.evidence.analysis import compute
-from careplane.evidence.arms import draw
 from careplane.evidence.rows import Extract, Rows
 from careplane.evidence.study import Study
 from careplane.evidence.uses import uses_of

@@ -238,7 +238,7 @@ class CdsCalls:
                 continue
             placed = evidence.placement(platform.store, platform.ledger, event, platform.clock())
             if placed is not None:
-                note(platform.store, unspoken(event, placed, why), self._writes)
+                note(platform.store, unspoken(event, placed, why), platform.writes)
 
     async def _see_off(
         self, call: _Call, events: Mapping[str, Event], finished: Finished[Run], data: FhirReader
