@@ -304,6 +304,7 @@ quality_readings = Table(
     Column("reader", String, primary_key=True),
     Column("at", String, nullable=False),
     _body(),
+    info=SEALED,
 )
 adjudications = Table(
     "adjudications",
@@ -320,6 +321,7 @@ adjudications = Table(
     Column("inaccuracies", Integer, nullable=False),
     Column("adjudicated", Boolean, nullable=False),
     _body(),
+    info=SEALED,
 )
 quality_verdicts = Table(
     "quality_verdicts",
@@ -358,6 +360,7 @@ harm_flags = Table(
     Column("level", String, nullable=False),
     Column("at", String, nullable=False),
     _body(),
+    info=SEALED,
 )
 safety_watches = Table(
     "safety_watches",
