@@ -260,6 +260,7 @@ exposures = Table(
     Column("unit", String),
     _body(),
     Index("ix_exposures_plan_at", "plan", "at"),
+    info=SEALED,
 )
 results = Table(
     "results",

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
@@ -17,6 +16,7 @@ from careplane.records.design import Exposure, Placement, Why
 from careplane.records.run import Event, Run
 from careplane.store import Store, find, insert_new, save, stamp
 from careplane.store.grouping import GroupedWrites
+from careplane.store.rows import opened
 from careplane.store.tables import exposures
 
 _BESIDE: frozenset[Why] = frozenset({"late", "shadow"})
@@ -40,8 +40,8 @@ def keep_exposure(connection: Connection, told: Exposure) -> None:
     if insert_new(connection, exposures, told, **_columns(told)):
         return
     where = (exposures.c.plan == told.plan, exposures.c.event == told.event)
-    row = connection.execute(select(exposures.c.body).where(*where).with_for_update()).one()
-    held = msgspec.json.decode(row[0], type=Exposure)
+    wanted = select(exposures.c.plan, exposures.c.event, exposures.c.body).where(*where)
+    held = opened(connection, exposures, connection.execute(wanted.with_for_update()).one(), Exposure)
     if (kept := _together(held, told)) != held:
         save(connection, exposures, kept, **_columns(kept))
 
