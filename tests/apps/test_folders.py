@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 import careplane.apps
-from careplane.apps import check_app, new_app, read_app, schema
+from careplane._shelf import items, load
+from careplane.apps import check_app, new_app, read_app, schema, unknown_measures
 from careplane.apps.cases import read_cases
 from careplane.apps.template import render_prompt
 from careplane.codecs.fhir.search import WITH_LOCATION
@@ -35,6 +36,19 @@ COMPLETE = (
     "shift_handoff",
 )
 """The eleven of the catalogue that run; between them they use every kind of trigger but manual."""
+UNMEASURED = {
+    "behavioural_measures": "measured_care_followup",
+    "coding_query": "dnfb_days",
+    "denial_appeal": "overturn_value",
+    "invoice_check": "recovered_per_hour",
+    "or_schedule": "late_conflicts",
+    "referral_packet": "referral_first_time_accepted",
+    "safety_event_triage": "days_to_review",
+    "supply_substitution": "hours_to_plan",
+    "transfer_screen": "transfer_decision_minutes",
+    "trial_prescreen": "screened_per_enrolled",
+}
+"""The primary measure of an app that the library does not have; of those that run, the denial appeal alone."""
 GOALS = ("access", "equity", "margin", "safety", "workforce")
 REFERENCE = Path(__file__).resolve().parents[2] / "docs/reference/app.schema.json"
 
@@ -47,6 +61,19 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_app_has_no_problem(name: str) -> None:
     assert check_app(SHELF / name, goals=GOALS) == []
+
+
+def test_measures_that_apps_name_are_on_the_shelf() -> None:
+    """No plan can be drafted for the apps listed here: nothing on the shelf stands for what they promise."""
+    shelf = items("measures")
+    unknown = {name: [one.message for one in unknown_measures(SHELF / name, shelf)] for name in SHIPPED}
+    assert {name: told for name, told in unknown.items() if told} == {
+        name: [f"'{measure}' is not on the shelf of measures"] for name, measure in UNMEASURED.items()
+    }
+    for name in SHIPPED:
+        chosen = read_app(SHELF / name).spec.measures
+        assert not {*chosen.primary} & {*chosen.balancing}
+        assert all(load("measures", one).MEASURE.info.judged for one in chosen.primary if one != UNMEASURED.get(name))
 
 
 def test_eleven_apps_are_complete() -> None:
