@@ -1,8 +1,10 @@
 """Generalised estimating equations with one correlation within clusters (Liang & Zeger 1986, Biometrika 73:13).
 
-Rows are scaled by the root of their variance, so that the working covariance of a cluster of ``m`` rows is ``phi R``
-with ``R = (1 - rho) I + rho 11'``, whose inverse needs sums only. ``phi`` and ``rho`` are plain means over rows and
-over pairs, as geepack takes them.
+Rows are scaled by the root of their variance, and by the root of their weight, so that the working covariance of a
+cluster is ``phi A^1/2 W^-1/2 R W^-1/2 A^1/2``, as SAS and geepack weigh. Exchangeable is ``R = (1 - rho) I + rho 11'``,
+whose inverse needs sums only; ar1 is ``rho`` to the power of the periods between two rows, whose inverse takes from
+each row what the one before it foretells. ``phi`` and ``rho`` are plain means over rows and over pairs (for ar1, over
+pairs one period apart).
 """
 
 from collections.abc import Callable, Mapping
@@ -43,52 +45,74 @@ class Fit:
     rho: float
 
 
-def fit(y: Floats, x: Floats, cluster: Ints, link: Link, *, correlated: bool) -> Fit:
-    """Solve the equations; ``cluster`` are codes from 0 without a gap.
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Outcome (n), design (n, p), codes of clusters from 0 without a gap, weights (n) and offset of the predictor (n).
+
+    ``gap`` (n) is for ar1: rows stand by cluster and period, and it counts the periods since the cluster's row before,
+    0 in its first.
+    """
+
+    y: Floats
+    x: Floats
+    cluster: Ints
+    weights: Floats
+    offset: Floats
+    gap: Floats | None = None
+
+
+def fit(rows: Rows, link: Link, *, correlated: bool) -> Fit:
+    """Solve the equations.
 
     Raises:
         Refused: they do not settle, as under separation.
     """
-    size = np.bincount(cluster).astype(np.float64)
-    beta, rho = np.zeros(x.shape[1]), 0.0
+    size = np.bincount(rows.cluster).astype(np.float64)
+    beta, rho = np.zeros(rows.x.shape[1]), 0.0
     for _ in range(_STEPS):
-        eta = x @ beta
+        eta = rows.x @ beta + rows.offset
         if link.slope is not np.ones_like and np.abs(eta).max() > _FAR:
             break
-        z, r = _scaled(y, x, eta, link)
+        z, r = _scaled(rows, eta, link)
         phi = float((r**2).mean())
         if correlated:
-            rho = _correlation(r, cluster, size, phi)
-        bread, scores, _ = _parts(z, r, cluster, size, rho)
+            rho = _correlation(rows, r, size, phi)
+        bread, scores, _ = _parts(rows, z, r, size, rho)
         step = np.linalg.solve(bread, scores.sum(axis=0))
         beta = beta + step
         if np.abs(step).max() <= _CLOSE * max(1.0, float(np.abs(beta).max())):
-            z, r = _scaled(y, x, x @ beta, link)
-            return Fit(beta, _covariances(z, r, cluster, size, rho), phi, rho)
+            z, r = _scaled(rows, rows.x @ beta + rows.offset, link)
+            return Fit(beta, _covariances(rows, z, r, size, rho), phi, rho)
     raise Refused(
         ["The equations do not settle, as where an event never (or always) happens in an arm or a level."],
         "Leave covariates out, or use proportions or exact_permutation.",
     )
 
 
-def _scaled(y: Floats, x: Floats, eta: Floats, link: Link) -> tuple[Floats, Floats]:
+def _scaled(rows: Rows, eta: Floats, link: Link) -> tuple[Floats, Floats]:
     mu = link.mean(eta)
-    root = np.sqrt(link.variance(mu))
-    return x * (link.slope(mu) / root)[:, None], (y - mu) / root
+    root = np.sqrt(link.variance(mu) / rows.weights)
+    return rows.x * (link.slope(mu) / root)[:, None], (rows.y - mu) / root
 
 
-def _correlation(r: Floats, cluster: Ints, size: Floats, phi: float) -> float:
-    pairs = float((size * (size - 1)).sum())
-    if not pairs or phi <= 0:
+def _correlation(rows: Rows, r: Floats, size: Floats, phi: float) -> float:
+    if phi <= 0:
         return 0.0
-    shared = float((np.bincount(cluster, weights=r) ** 2).sum() - (r**2).sum())
-    rho = shared / pairs / phi
-    return float(np.clip(rho, -0.99 / (size.max() - 1), 0.99))
+    if rows.gap is not None:
+        after = np.flatnonzero(rows.gap == 1)
+        return float(np.clip((r[after] * r[after - 1]).mean() / phi, -0.99, 0.99)) if len(after) else 0.0
+    pairs = float((size * (size - 1)).sum())
+    if not pairs:
+        return 0.0
+    shared = float((np.bincount(rows.cluster, weights=r) ** 2).sum() - (r**2).sum())
+    return float(np.clip(shared / pairs / phi, -0.99 / (size.max() - 1), 0.99))
 
 
-def _parts(z: Floats, r: Floats, cluster: Ints, size: Floats, rho: float) -> tuple[Floats, Floats, Floats]:
+def _parts(rows: Rows, z: Floats, r: Floats, size: Floats, rho: float) -> tuple[Floats, Floats, Floats]:
     """The sum of ``Z' R^-1 Z``, each cluster's score ``Z' R^-1 r`` (G, p), and each ``Z' R^-1 Z`` (G, p, p)."""
-    p = z.shape[1]
+    cluster, p = rows.cluster, z.shape[1]
+    if rows.gap is not None:
+        z, r, rho = _whitened(z, rows.gap, rho), _whitened(r[:, None], rows.gap, rho)[:, 0], 0.0
     pull = rho / (1 + (size - 1) * rho)
     sums = np.column_stack([np.bincount(cluster, weights=z[:, i]) for i in range(p)])
     total = np.bincount(cluster, weights=r)
@@ -101,9 +125,15 @@ def _parts(z: Floats, r: Floats, cluster: Ints, size: Floats, rho: float) -> tup
     return grams.sum(axis=0), scores, grams
 
 
-def _covariances(z: Floats, r: Floats, cluster: Ints, size: Floats, rho: float) -> dict[str, Floats]:
+def _whitened(z: Floats, gap: Floats, rho: float) -> Floats:
+    """Each row less what the row before it in the cluster foretells, over the root of what is left of its variance."""
+    pull = np.where(gap > 0, np.power(rho, gap), 0.0)[:, None]
+    return np.asarray((z - pull * np.roll(z, 1, axis=0)) / np.sqrt(1 - pull**2))
+
+
+def _covariances(rows: Rows, z: Floats, r: Floats, size: Floats, rho: float) -> dict[str, Floats]:
     """``robust`` is the sandwich; ``mancl_derouen`` takes ``(I - H_gg)^-1 r`` for ``r`` (2001, Biometrics 57:126)."""
-    bread, scores, grams = _parts(z, r, cluster, size, rho)
+    bread, scores, grams = _parts(rows, z, r, size, rho)
     inverse = np.linalg.inv(bread)
     lifted = np.array([bread @ np.linalg.pinv(bread - g) @ s for g, s in zip(grams, scores, strict=True)])
     return {

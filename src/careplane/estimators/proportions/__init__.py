@@ -1,7 +1,8 @@
 """Two proportions: risk difference, risk ratio and odds ratio, with intervals that hold for small counts.
 
 The interval of the risk difference is Newcombe's hybrid score (1998, Stat Med 17:873, method 10); that of the risk
-ratio is the score interval of Koopman (1984, Biometrics 40:513); that of the odds ratio is Woolf's, and conditional
+ratio is the score interval of Koopman (1984, Biometrics 40:513), or on request Katz's, symmetrical about the logarithm
+(1978, Biometrics 34:469), which stands in the details either way; that of the odds ratio is Woolf's, and conditional
 exact where a cell is empty. The p-value is Fisher's exact one. The standard error is that of the unpooled difference.
 """
 
@@ -36,9 +37,11 @@ INFO = Info(
         Key("treatment", "column", "1 in the intervention arm, 0 in the other", needed=True, unless="summary"),
         SUMMARY,
         Key("measure", "choice", "what is compared", "risk_difference", choices=MEASURES),
+        Key("ratio_interval", "choice", "of the risk ratio", "koopman", choices=("koopman", "katz")),
         ALPHA,
     ),
-    source="Newcombe 1998, Stat Med 17:873; Koopman 1984, Biometrics 40:513; Fisher 1935",
+    source="Newcombe 1998, Stat Med 17:873; Koopman 1984, Biometrics 40:513; "
+    "Katz et al. 1978, Biometrics 34:469; Fisher 1935",
     example={"estimator": "proportions", "outcome": "readmitted", "treatment": "arm"},
     made=_example,
 )
@@ -70,11 +73,14 @@ def estimate(frame: Frame | None, spec: Spec) -> Result:
     """
     counts, left_out = _counts(frame, spec)
     every = {name: _COMPARED[name](counts, spec["alpha"]) for name in MEASURES}
-    value, low, high = every[spec["measure"]]
+    katz, log_se = _katz(counts, spec["alpha"])
+    asked_katz = spec["ratio_interval"] == "katz"
+    value, low, high = katz if asked_katz and spec["measure"] == "risk_ratio" else every[spec["measure"]]
+    named = "Katz's log interval" if asked_katz and spec["measure"] == "risk_ratio" else _NAMED[spec["measure"]]
     exact = float(fisher_exact([[counts.a, counts.m - counts.a], [counts.b, counts.n - counts.b]]).pvalue)
     spread = sqrt(counts.p * (1 - counts.p) / counts.m + counts.q * (1 - counts.q) / counts.n)
     return Result(
-        method=f"{spec['measure'].replace('_', ' ')}, {_NAMED[spec['measure']]}; Fisher's exact p",
+        method=f"{spec['measure'].replace('_', ' ')}, {named}; Fisher's exact p",
         n=counts.m + counts.n,
         estimate=value,
         se=spread if spec["measure"] == "risk_difference" else None,
@@ -85,9 +91,10 @@ def estimate(frame: Frame | None, spec: Spec) -> Result:
             "intervention": {"events": counts.a, "n": counts.m, "risk": counts.p},
             "control": {"events": counts.b, "n": counts.n, "risk": counts.q},
             **{name: {"value": one[0], "ci_low": one[1], "ci_high": one[2]} for name, one in every.items()},
+            "risk_ratio_katz": {"value": katz[0], "ci_low": katz[1], "ci_high": katz[2], "log_se": log_se},
             "fisher_p": exact,
         },
-        warnings=_warnings(counts),
+        warnings=_warnings(counts, katz=asked_katz and spec["measure"] == "risk_ratio"),
         assumptions=(Assumption(name="units are independent", held=None, text="One row per unit, none in a cluster."),),
         left_out=left_out,
     )
@@ -107,9 +114,11 @@ def _counts(frame: Frame | None, spec: Spec) -> tuple[Counts, dict[str, int]]:
     return Counts(int(ones.sum()), len(ones), int(others.sum()), len(others)), dict(used.left_out)
 
 
-def _warnings(counts: Counts) -> tuple[str, ...]:
+def _warnings(counts: Counts, *, katz: bool) -> tuple[str, ...]:
     if counts.a + counts.b == 0:
         return ("Nobody had the event, so the ratios cannot be told.",)
+    if katz and not (counts.a and counts.b):
+        return ("Nobody had the event in one arm, so Katz's interval cannot be told; take ratio_interval: koopman.",)
     if counts.a + counts.b == counts.m + counts.n:
         return ("Everybody had the event, so the odds ratio cannot be told.",)
     return ()
@@ -145,6 +154,16 @@ def _ratio(counts: Counts, alpha: float) -> tuple[float | None, float | None, fl
     low = 0.0 if counts.a == 0 else _edge(beyond, start, down=True)
     high = None if counts.b == 0 else _edge(beyond, found or 1e-12, down=False)
     return found, low, high
+
+
+def _katz(counts: Counts, alpha: float) -> tuple[tuple[float | None, float | None, float | None], float | None]:
+    """The risk ratio with the interval that is symmetrical on the log scale, and the error of its logarithm."""
+    if not (counts.a and counts.b):
+        return (0.0 if counts.b else None, None, None), None
+    found = counts.p / counts.q
+    log_se = sqrt((1 - counts.p) / counts.a + (1 - counts.q) / counts.b)
+    stretch = exp(float(ndtri(1 - alpha / 2)) * log_se)
+    return (found, found / stretch, found * stretch), log_se
 
 
 _root: Any = optimize.brentq  # the library has no types

@@ -41,6 +41,28 @@ def test_as_statsmodels(counts: tuple[int, int, int, int], alpha: float) -> None
     assert (found.ci_low, found.ci_high) == pytest.approx((low, high), rel=1e-9)
 
 
+@pytest.mark.parametrize("counts", [(9, 80, 17, 80), (1, 30, 5, 45), (40, 41, 33, 50), (30, 30, 5, 45)])
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_katz_as_statsmodels(counts: tuple[int, int, int, int], alpha: float) -> None:
+    event = np.repeat([1.0, 0.0, 1.0, 0.0], (counts[0], counts[1] - counts[0], counts[2], counts[3] - counts[2]))
+    arm = np.repeat([1.0, 0.0], [counts[1], counts[3]])
+    spec = {"outcome": "y", "treatment": "arm", "measure": "risk_ratio", "ratio_interval": "katz", "alpha": alpha}
+    found = estimate(Frame({"y": event, "arm": arm}, np.arange(2, len(arm) + 2), {}), read_spec(INFO, spec))
+    low, high = confint_proportions_2indep(*counts, method="log", compare="ratio", alpha=alpha, correction=False)
+    assert (found.ci_low, found.ci_high) == pytest.approx((low, high), rel=1e-9)
+    assert "Katz" in found.method
+    told = run(*counts, alpha=alpha).details["risk_ratio_katz"]
+    assert (told["ci_low"], told["ci_high"]) == (found.ci_low, found.ci_high)
+
+
+def test_katz_of_an_empty_cell_says_what_holds_there() -> None:
+    summary = {"intervention": {"n": 20, "events": 0}, "control": {"n": 25, "events": 6}}
+    keys = {"summary": summary, "measure": "risk_ratio", "ratio_interval": "katz"}
+    found = estimate(None, read_spec(INFO, keys))
+    assert (found.estimate, found.ci_low, found.ci_high) == (0.0, None, None)
+    assert "koopman" in found.warnings[0]
+
+
 def test_fisher_is_scipy_s() -> None:
     assert run(1, 12, 7, 11).p == pytest.approx(stats.fisher_exact([[1, 11], [7, 4]]).pvalue, rel=1e-12)
 
