@@ -22,6 +22,7 @@ from careplane.evidence import (
     save_draft,
 )
 from careplane.evidence.allocation import draw
+from careplane.evidence.plan_rules import check_plan
 from careplane.ledger import Ledger
 from careplane.records.design import Placement
 from careplane.records.run import Event
@@ -63,9 +64,17 @@ def test_a_stratum_of_one_cannot_be_randomised() -> None:
 
 
 def test_an_app_whose_measures_nobody_wrote_cannot_be_planned() -> None:
-    app = read_app(folder("apps", "tumour_board"))
+    app = read_app(folder("apps", "trial_prescreen"))
     with pytest.raises(InputError, match="library of measures"):
         draft_plan(app, INFOS, UNITS, START, seed=7)
+
+
+def test_a_flag_needs_no_worthwhile_change_to_be_planned() -> None:
+    app = read_app(folder("apps", "ambient_note"))
+    flag = draft_plan(app, INFOS, UNITS, START, seed=7).measures[-1]
+    assert (flag.id, flag.mcid, flag.judged) == ("coding_intensity", 0.0, False)
+    with pytest.raises(InputError, match="positive number"):
+        check_plan(replace(plan(), measures=(replace(plan().measures[0], mcid=0.0),)))
 
 
 def test_a_lock_holds_and_an_amendment_is_a_new_version(store: Store, ledger: Ledger) -> None:

@@ -50,7 +50,8 @@ def _numbers(plan: Plan) -> None:
     _need("measures", not doubled, f"named twice: {_list(doubled)}")
     for one in plan.measures:
         for name, value in (("mcid", one.mcid), ("margin", one.margin)):
-            fits = value is None or (isfinite(value) and value > 0)
+            none = name == "mcid" and value == 0 and not one.judged
+            fits = value is None or none or (isfinite(value) and value > 0)
             _need(f"measures.{one.id}.{name}", fits, "must be a positive number in the measure's unit")
 
 
