@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from careplane.cli import main
+from careplane.evidence.measure_runs import latest_runs
 from careplane.store.lake import load_path
 
 STAY = '{"resourceType":"Encounter","id":"e%d","status":"finished","class":{"code":"IMP"},"period":{"end":"%s"}}\n'
@@ -20,7 +21,9 @@ def measure(*arguments: str) -> int:
 @pytest.fixture
 def loaded(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     source = tmp_path / "stays.ndjson"
-    source.write_text(STAY % (1, "2026-03-02T09:00:00-06:00") + STAY % (2, "2026-03-02T15:00:00-06:00"))
+    source.write_text(
+        "".join(STAY % (number, f"2026-03-02T{9 if number < 6 else 15:02}:00:00-06:00") for number in range(12))
+    )
     load_path(source, home)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CAREPLANE_HOME", str(home))
@@ -39,7 +42,7 @@ def test_a_run_prints_its_figures_and_the_next_one_reads_nothing(
     assert "unchanged" in capsys.readouterr().out
     assert measure("run", "discharge_before_noon", "--anew", "--json") == 0
     (run,) = json.loads(capsys.readouterr().out)
-    assert (run["rows"], run["figure"], run["resources_read"], run["unchanged"]) == (2, 0.5, 2, False)
+    assert (run["rows"], run["figure"], run["resources_read"], run["unchanged"]) == (12, 0.5, 12, False)
 
 
 def test_the_list_says_what_was_not_measured(loaded: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,6 +56,30 @@ def test_the_list_says_what_was_not_measured(loaded: Path, capsys: pytest.Captur
     by_name = {one["measure"]["id"]: one["run"] for one in json.loads(capsys.readouterr().out)}
     assert by_name["discharge_before_noon"]["figure"] == 0.5
     assert by_name["note_closure"] is None
+
+
+def test_a_figure_of_few_rows_is_withheld_as_that_of_one_measure_is(
+    loaded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "few"
+    source = tmp_path / "few.ndjson"
+    source.write_text("".join(STAY % (number, "2026-03-02T09:00:00-06:00") for number in range(10)))
+    load_path(source, home)
+    nothing = (None, None, None, "fewer than 11 rows have a value")
+    for command in (("run", "discharge_before_noon"), ("list",)):
+        assert measure(*command, "--home", str(home)) == 0
+        (line,) = (one for one in capsys.readouterr().out.splitlines() if one.startswith("discharge_before_noon"))
+        assert line.split()[1] == "withheld"
+        assert measure(*command, "--home", str(home), "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        runs = [one["run"] if command == ("list",) else one for one in told]
+        (run,) = (one for one in runs if one and one["measure"] == "discharge_before_noon")
+        assert (run["rows"], run["measured"], run["figure"], run["withheld"]) == nothing
+    assert measure("figure", "discharge_before_noon", "--home", str(home), "--json") == 0
+    one = json.loads(capsys.readouterr().out)
+    assert (one["rows"], one["n"], one["figure"], one["withheld"]) == nothing
+    assert measure("list", "--home", str(loaded)) == 0
+    assert latest_runs(home)["discharge_before_noon"].figure == 1.0  # what is kept is whole
 
 
 def test_a_measure_that_is_not_there_names_the_nearest(loaded: Path, capsys: pytest.CaptureFixture[str]) -> None:

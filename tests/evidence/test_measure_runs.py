@@ -103,6 +103,12 @@ def test_a_measure_that_cannot_be_computed_stops_no_other(loaded: Path, measures
     assert "broken" not in latest_runs(loaded)
 
 
+def test_a_measure_whose_table_was_not_given_stops_no_other(loaded: Path, measures: dict[str, Measure]) -> None:
+    done = run(loaded, {"readability": load("measures", "readability").MEASURE, **measures})
+    assert done["readability"].problem == "reads texts, of which this run was given nothing"
+    assert done["discharge_before_noon"].figure == 0.75
+
+
 def test_a_damaged_record_of_a_run_is_named(loaded: Path, measures: dict[str, Measure]) -> None:
     run(loaded, measures)
     file = loaded / FOLDER / "note_closure.json"

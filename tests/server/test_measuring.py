@@ -11,6 +11,8 @@ import pytest
 
 from careplane.errors import InputError, SettingsError
 from careplane.evidence.measure_runs import latest_runs
+from careplane.evidence.rows import extract
+from careplane.evidence.run_tables import RunRecord
 from careplane.server import measuring
 from careplane.server.measuring import choice_of, due, last_night, night_of, run_night, tend_measures
 from careplane.server.platform import open_platform
@@ -87,3 +89,32 @@ def test_a_night_runs_beside_the_server_and_is_kept(home: Path, monkeypatch: pyt
     assert latest_runs(home)[MEASURE].figure == 1.0
     assert [one.unchanged for one in run_night(platform)] == [True]
     platform.close()
+
+
+def test_a_night_gives_measures_all_that_an_analysis_gives_them(home: Path) -> None:
+    """Every measure of the shelf, with a reply to grade, a stay with an expectation and a service with its units."""
+    chart = [
+        {"resourceType": "Communication", "id": "r", "status": "completed", "sent": "2026-05-01T09:00:00Z",
+         "sender": {"reference": "Practitioner/a"}, "recipient": [{"reference": "Patient/p"}],
+         "inResponseTo": [{"reference": "Communication/m"}],
+         "payload": [{"contentString": "Your test is fine. You do not need to do a thing now. Call us if you feel bad. "
+                                       "We are here to help you day and night."}]},
+        {"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "IMP"},
+         "subject": {"reference": "Patient/p"}, "reasonCode": [{"coding": [{"code": "84114007"}]}],
+         "period": {"start": "2026-05-01T09:00:00Z", "end": "2026-05-03T09:00:00Z"}},
+    ]  # fmt: skip
+    source = home.parent / "chart.ndjson"
+    source.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in chart))
+    load_path(source, home)
+    (home / "reference").mkdir(exist_ok=True)
+    (home / "reference" / "expected_stays.csv").write_text("reason,days\n84114007,4\n", encoding="utf-8")
+    (home / "reference" / "rvus.csv").write_text("code,wrvu\n99213,1.3\n", encoding="utf-8")
+    platform = open_platform(read_settings(home=str(home)), clock=lambda: at(2, 3))
+    done = {one.measure: one for one in run_night(platform)}
+    platform.close()
+    assert set(done) == set(platform.measures)
+    assert {name: one.problem for name, one in done.items() if one.problem} == {}
+    analysed = extract(home, platform.measures, RunRecord()).rows
+    names = ("readability", "los_oe", "wrvu_fte")
+    assert {name: done[name].rows for name in names} == {name: len(analysed[name]) for name in names}
+    assert (done["readability"].figure, done["los_oe"].figure) == (-1.1, 0.5)

@@ -13,7 +13,7 @@ from careplane._shelf import missing
 from careplane.cli.measure_figures import check, figure, show
 from careplane.errors import NotFound
 from careplane.evidence.engines.choosing import Choice
-from careplane.evidence.measure_runs import FOLDER, MeasureRun, latest_runs
+from careplane.evidence.measure_runs import FOLDER, MeasureRun, latest_runs, shown
 from careplane.measures import Measure
 from careplane.server.measuring import ENGINES, choice_of, run_now
 from careplane.server.platform import open_platform
@@ -47,7 +47,8 @@ def run(names: tuple[str, ...], engine: str | None, anew: bool, home: str | None
 
     Only resources that changed since the last run are read, and a measure
     whose data did not change is not computed again. The rows are in the home,
-    measures/ID.parquet. Exit code 1 says that one could not be computed.
+    measures/ID.parquet. A figure of few rows is withheld. Exit code 1 says
+    that one could not be computed.
 
     \b
     Example:
@@ -62,6 +63,8 @@ def run(names: tuple[str, ...], engine: str | None, anew: bool, home: str | None
         console = Console(stderr=True)
         with console.status("running measures", spinner="line") as line:
             done = run_now(platform, chosen, choice, lambda one: line.update(f"{one.measure} done"), anew=anew)
+        small = int(settings.number("small_cell"))
+        done = [shown(one, chosen[one.measure].info, small) for one in done]
     finally:
         platform.close()
     if as_json:
@@ -82,11 +85,14 @@ def list_measures(home: str | None, as_json: bool) -> None:
     Example:
       careplane measure list --json
     """
-    platform = open_platform(read_settings(home=home) if home else read_settings())
+    settings = read_settings(home=home) if home else read_settings()
+    platform = open_platform(settings)
     try:
         runs, measures = latest_runs(platform.home), platform.measures
     finally:
         platform.close()
+    small = int(settings.number("small_cell"))
+    runs = {name: shown(run, measures[name].info, small) for name, run in runs.items() if name in measures}
     if as_json:
         both = [{"measure": one.info, "run": runs.get(name)} for name, one in measures.items()]
         click.echo(msgspec.json.format(msgspec.json.encode(both), indent=2))
@@ -113,8 +119,10 @@ def _print(done: list[MeasureRun], measures: Mapping[str, Measure]) -> None:
     for one in done:
         unit = measures[one.measure].info.unit if one.measure in measures else ""
         figure = "not measured" if one.figure is None else f"{one.figure:,.4g}"
+        figure = "withheld" if one.withheld else figure
         read = "unchanged" if one.unchanged else f"{one.resources_read:,}"
-        cells = (f"{one.rows:,}", f"{one.measured:,}", figure, unit, read if one.engine else "", f"{one.seconds:.1f}")
+        counts = ("" if number is None else f"{number:,}" for number in (one.rows, one.measured))
+        cells = (*counts, figure, unit, read if one.engine else "", f"{one.seconds:.1f}")
         table.add_row(one.measure, *cells)
     Console(width=80, highlight=False).print(table)
 

@@ -52,7 +52,7 @@ def figures(info: MeasureInfo, rows: Rows, inside: Mask, small_cell: int) -> Fig
     known = inside & ~np.isnan(rows.value)
     total, n = int(inside.sum()), int(known.sum())
     if 0 < n < small:
-        return _nothing(info, f"fewer than {small} rows have a value")
+        return _nothing(info, too_few(small))
     units = _units(rows, known, small) if n else ()
     return Figures(
         measure=info.id,
@@ -64,6 +64,11 @@ def figures(info: MeasureInfo, rows: Rows, inside: Mask, small_cell: int) -> Fig
         response_rate=n / total if info.survey and total else None,
         units=units,
     )
+
+
+def too_few(small: int) -> str:
+    """Why a figure is withheld."""
+    return f"fewer than {small} rows have a value"
 
 
 def weighted_mean(rows: Rows, of: Mask) -> float | None:

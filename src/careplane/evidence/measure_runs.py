@@ -24,8 +24,10 @@ from msgspec.structs import replace
 from careplane.errors import CareplaneError, DataError
 from careplane.evidence.engines import Engine, ibis_schema, rows_on
 from careplane.evidence.engines.on_spark import Spark
+from careplane.evidence.figures import too_few
 from careplane.measures import Measure, rows_sql
 from careplane.records import Record
+from careplane.records.evidence import MeasureInfo
 from careplane.store.lake import tables as lake_parts
 from careplane.store.lake_views import forget_rows, kept_rows
 
@@ -50,13 +52,14 @@ class MeasureRun(Record, frozen=True):
         inputs: a digest of what it was computed from.
         unchanged: the inputs were those of the run before, whose rows and figure these are.
         problem: why there are none, where a measure could not be computed.
+        withheld: why a reader is not told rows and figure (:func:`shown`); never kept.
     """
 
     measure: str
     at: datetime
     engine: str = "duckdb"
-    rows: int = 0
-    measured: int = 0
+    rows: int | None = 0
+    measured: int | None = 0
     figure: float | None = None
     resources_read: int = 0
     taken_over: int = 0
@@ -64,6 +67,7 @@ class MeasureRun(Record, frozen=True):
     inputs: str = ""
     unchanged: bool = False
     problem: str = ""
+    withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,9 @@ def run_measures(
     for name, measure in measures.items():
         started = time.perf_counter()
         try:
+            lacking = [one for one in measure.reads if one not in tables]
+            if lacking:
+                raise DataError(f"reads {', '.join(lacking)}, of which this run was given nothing")
             with _views(engine, home, measure) as held:
                 sources = (*held.sources, *(digests[one] for one in measure.reads))
                 known = held.schemas | {one: schemas[one] for one in measure.reads}
@@ -144,6 +151,20 @@ def latest_runs(home: Path) -> dict[str, MeasureRun]:
             raise DataError(f"not the run of a measure ({error}); remove it to run anew", file=file) from error
         found[run.measure] = run
     return found
+
+
+def shown(run: MeasureRun, info: MeasureInfo, small_cell: int) -> MeasureRun:
+    """A run as a reader may see it: without rows and figure where fewer than the small cell have a value.
+
+    Args:
+        run: as it was kept.
+        info: its measure.
+        small_cell: that of the installation; never less than the measure's own.
+    """
+    small = max(small_cell, info.small_cell)
+    if not 0 < (run.measured or 0) < small:
+        return run
+    return replace(run, rows=None, measured=None, figure=None, withheld=too_few(small))
 
 
 def _run(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow.lib as pa
 from numpy.typing import NDArray
 
 from careplane.estimators import Floats, Ints
@@ -63,14 +64,30 @@ def extract(home: Path, measures: Mapping[str, Measure], record: RunRecord, on: 
         on: the day on which age and payer of the patients are taken.
     """
     with closing(connect(home)) as connection:
-        for name, table in {**record_tables(record), **reference_tables(home)}.items():
+        for name, table in tables_beside(connection, home, measures, record).items():
             connection.register(name, table)
-        if any("texts" in measure.reads for measure in measures.values()):
-            connection.register("texts", read_texts(connection))
         rows = {name: _rows(connection, home, measure) for name, measure in measures.items()}
         groups = read_groups(connection, on, read_ruca(home))
     surveys = {name for name, measure in measures.items() if measure.info.survey}
     return Extract({name: _weighed(of, groups) if name in surveys else of for name, of in rows.items()}, groups)
+
+
+def tables_beside(
+    connection: duckdb.DuckDBPyConnection, home: Path, measures: Mapping[str, Measure], record: RunRecord
+) -> dict[str, pa.Table]:
+    """What measures read beside their views, by name: the run record, the reference tables of the site and, where one
+    of them asks for it, what is worked out of the lake.
+
+    Args:
+        connection: to the lake of the home (:func:`careplane.store.lake.connect`).
+        home: home folder of the installation.
+        measures: by id.
+        record: what the platform recorded.
+    """
+    tables = {**record_tables(record), **reference_tables(home)}
+    if any("texts" in measure.reads for measure in measures.values()):
+        tables["texts"] = read_texts(connection)
+    return tables
 
 
 def _weighed(rows: Rows, groups: Groups) -> Rows:

@@ -4,17 +4,19 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from careplane.errors import CareplaneError, InputError, SettingsError
 from careplane.evidence.engines.choosing import Choice, open_engine
 from careplane.evidence.measure_runs import FOLDER, MeasureRun, run_measures
-from careplane.evidence.reference_tables import reference_tables
-from careplane.evidence.run_tables import read_record, record_tables
+from careplane.evidence.rows import tables_beside
+from careplane.evidence.run_tables import read_record
 from careplane.measures import Measure
 from careplane.server.platform import Platform
 from careplane.settings import Settings
+from careplane.store.lake import connect
 from careplane.store.lake_views import FOLDER as VIEWS
 
 ENGINES = ("duckdb", "spark", "postgres")
@@ -56,7 +58,8 @@ def run_now(
 ) -> list[MeasureRun]:
     """Run measures on the loaded data and the run record of an installation, and tell the ledger."""
     now = platform.clock()
-    tables = {**record_tables(read_record(platform.store)), **reference_tables(platform.home)}
+    with closing(connect(platform.home)) as lake:
+        tables = tables_beside(lake, platform.home, measures, read_record(platform.store))
     with open_engine(choice, platform.home / VIEWS / SCRATCH) as engine:
         done = run_measures(platform.home, measures, tables, now, engine, tell, anew=anew)
     facts: dict[str, str | int | float | bool | None] = {
