@@ -61,7 +61,7 @@ def run(home: Path, measures: Mapping[str, Measure], at: datetime = AT, *, anew:
         return {one.measure: one for one in run_measures(home, measures, TABLES, at, engine, anew=anew)}
 
 
-def figures(runs: Mapping[str, MeasureRun]) -> dict[str, tuple[int, float | None]]:
+def figures(runs: Mapping[str, MeasureRun]) -> dict[str, tuple[int | None, float | None]]:
     return {name: (one.rows, one.figure) for name, one in runs.items()}
 
 
