@@ -142,6 +142,7 @@ def _context(home: Path) -> console.ConsoleContext:
         answer_survey=partial(workflow.answer_survey, runtime),
         runtime=runtime,
         power=item(load("estimators", "power")),
+        icer=item(load("estimators", "icer")),
         measures={"msg_turnaround": load("measures", "msg_turnaround").MEASURE.info}
         | {"message_minutes": load("measures", "message_minutes").MEASURE.info},
     )

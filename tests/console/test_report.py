@@ -124,6 +124,9 @@ def test_the_page_opens_with_the_verdict_and_shows_all_that_stands_behind_it(
         f"careplane evidence replay {result.id}",
         result.data_hash,
         "Synthetic",
+        "What the improvement costs",
+        "EVPI, USD/event",
+        "so the curve stands without a verdict",
     ):
         assert text in page, text
 

@@ -59,7 +59,8 @@ class ConsoleContext:
     sessions and sign-in links expire. ``host`` is the address the server binds to, which with the loopback names is
     what a browser may call it, beside the host of ``public_url``. ``home`` holds the loaded data and the ledger.
     ``runtime`` is what deeds on a run need (refresh, amend, withdraw, look at the chart); without it they are refused.
-    ``power`` is the estimator of power, with which studies are planned.
+    ``power`` is the estimator of power, with which studies are planned, ``icer`` that of what an
+    improvement costs; without it a report leaves that out.
     """
 
     store: Store
@@ -80,6 +81,7 @@ class ConsoleContext:
     runtime: Runtime | None = None
     plan_message: PlanMessage | None = None
     power: Item | None = None
+    icer: Item | None = None
 
     @property
     def outages(self) -> tuple[Outage, ...]:

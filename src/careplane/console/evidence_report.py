@@ -7,6 +7,7 @@ from typing import Any
 from careplane.console.charts import (
     Figure,
     IntervalRow,
+    acceptability_figure,
     curve_figure,
     effect_figure,
     forest_figure,
@@ -19,6 +20,8 @@ from careplane.console.paper import write_pdf
 from careplane.console.rendering import day, render
 from careplane.evidence import load_result, plan_of
 from careplane.records.evidence import AccessRow, Effect, Plan, Result
+from careplane.records.money import Effectiveness
+from careplane.value import effectiveness
 
 GRADES = {
     "A": "randomised, enough clusters, little missing",
@@ -49,6 +52,7 @@ def report(context: ConsoleContext, plan: Plan, result: Result | None, width: in
     """The values of the templates; without a result those of the plan alone."""
     effects = result.effects if result else ()
     primary = next((effect for effect in effects if effect.role == "primary"), None)
+    worth = _worth(context, plan, result) if result else None
     return {
         "plan": plan,
         "result": result,
@@ -68,7 +72,18 @@ def report(context: ConsoleContext, plan: Plan, result: Result | None, width: in
         "dose": dose_figure(result, width) if result and result.dose else None,
         "looks": _looks(result, primary, width) if result and primary else None,
         "dose_warning": DOSE_WARNING,
+        "worth": worth,
+        "curve_of_worth": acceptability_figure(worth, width) if worth and worth.curve else None,
     }
+
+
+def _worth(context: ConsoleContext, plan: Plan, result: Result) -> Effectiveness | None:
+    """What the improvement costs, by what the app states and assumes; ``None`` without the estimator."""
+    if context.icer is None:
+        return None
+    app = context.apps.get(plan.app)
+    stated = (app.spec.costs, app.spec.plan.usd_per_unit) if app else ((), None)
+    return effectiveness(context.store, plan, result, context.icer, *stated)
 
 
 def lock_words(plan: Plan) -> str:

@@ -168,7 +168,8 @@ class PlanDefaults(Record, frozen=True):
     ``steps`` are the groups of a stepped wedge or a randomised roll-out, evenly apart; ``period_days`` and
     ``washout_days`` belong to a switchback; ``enrol: first_contact`` allocates each patient or clinician at the first
     event (with ``allocation`` blocked or minimised). Designs in which somebody chooses who begins when (staggered_did,
-    controlled_its, sdid, synthetic_control) get their days when the plan is drafted.
+    controlled_its, sdid, synthetic_control) get their days when the plan is drafted. ``usd_per_unit`` is what one unit
+    of improvement of the primary measure may cost; without it no verdict on cost-effectiveness is given.
     """
 
     design: Design = "cluster_randomised"
@@ -181,6 +182,7 @@ class PlanDefaults(Record, frozen=True):
     period_days: Annotated[int, Meta(ge=1, le=365)] = 7
     washout_days: Annotated[int, Meta(ge=0, le=365)] = 0
     looks: Literal["once", "always_valid"] = "once"
+    usd_per_unit: Annotated[float, Meta(gt=0)] | None = None
 
 
 class TrainingRule(Record, frozen=True):

@@ -62,3 +62,59 @@ class AimCell(Record, frozen=True):
     unit: str = ""
     n: int | None = None
     grade: str = ""
+
+
+class CostPart(Record, frozen=True):
+    """One part of what an eligible event costs, USD, with the interval of its draws. ``basis`` says where it was read
+    and how it was drawn (fixed, gamma, PERT); ``assumed`` that nobody booked or recorded it."""
+
+    name: str
+    usd: float
+    low: float
+    high: float
+    basis: str
+    assumed: bool = False
+
+
+class WorthAt(Record, frozen=True):
+    """What one willingness to pay (``usd`` per unit of improvement) makes of the draws, per eligible event: the mean
+    net benefit with its interval, the share of draws in favour, and the expected value of perfect information, USD."""
+
+    usd: float
+    net_benefit: float
+    low: float
+    high: float
+    acceptability: float
+    evpi: float
+
+
+class Effectiveness(Record, frozen=True):
+    """What the improvement of a primary measure costs, per eligible event of the intervention arm, against usual care.
+
+    Without ``icer`` nothing was computed and ``why_not`` says why. ``cost`` (USD) and ``effect`` (``unit``, positive is
+    better) are means with the interval of the draws; ``icer_high`` is ``None`` where the draws set no upper end.
+    ``curve`` is the acceptability curve; ``stated`` the point at the willingness to pay of the app, ``None`` where
+    nobody stated one: then ``verdict`` is empty. ``not_measured`` lists what the cost leaves out. No cash anywhere.
+    """
+
+    plan: str
+    measure: str
+    unit: str
+    why_not: str = ""
+    events: int = 0
+    parts: tuple[CostPart, ...] = ()
+    not_measured: tuple[str, ...] = ()
+    cost: float | None = None
+    cost_low: float | None = None
+    cost_high: float | None = None
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    icer: float | None = None
+    icer_low: float | None = None
+    icer_high: float | None = None
+    draws: int = 0
+    curve: tuple[WorthAt, ...] = ()
+    stated: WorthAt | None = None
+    verdict: str = ""
+    sentence: str = ""

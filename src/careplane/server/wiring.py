@@ -56,4 +56,5 @@ def console_context(platform: Platform) -> ConsoleContext:
         public_url=settings.text("public_url"),
         measures={name: measure.info for name, measure in platform.measures.items()},
         power=platform.estimators["power"],
+        icer=platform.estimators["icer"],
     )

@@ -11,6 +11,7 @@ from careplane.value.economics import (
     inference_per_year,
     productivity_dip,
 )
+from careplane.value.effectiveness import effectiveness
 
 __all__ = [
     "DoubleClaim",
@@ -19,6 +20,7 @@ __all__ = [
     "cash_per_year",
     "costs_by_category",
     "double_claims",
+    "effectiveness",
     "experience_curve",
     "find_costs",
     "fixed_usd",

@@ -1,5 +1,6 @@
 """Charts: Altair drawn to SVG offline, each a :class:`Figure` with its sentence and its table."""
 
+from careplane.console.charts.acceptability import acceptability_figure
 from careplane.console.charts.cards import reasons_figure
 from careplane.console.charts.control import control_figure
 from careplane.console.charts.effects import effect_figure
@@ -13,6 +14,7 @@ from careplane.console.charts.use import use_figure, xmr_figure
 __all__ = [
     "Figure",
     "IntervalRow",
+    "acceptability_figure",
     "control_figure",
     "curve_figure",
     "effect_figure",
