@@ -32,7 +32,7 @@ WITH_DATA = sorted(name for name, info in INFOS.items() if info.made is not None
 QUICK = {"replications": 20}
 LABELS = {"cluster", "unit", "block", "strata", "nested", "fixed_effects"}
 """Keys of columns whose values are names, whatever they look like."""
-ANY_NUMBER = {"cluster_ols", "lmm"}
+ANY_NUMBER = {"cluster_ols", "gee", "lmm"}
 """Estimators whose treatment may be a number."""
 CRASHES = (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, AssertionError, Warning)
 

@@ -180,7 +180,7 @@ def _told_apart(information: Floats) -> None:
     if np.linalg.cond(information / np.outer(scale, scale)) > 1e12:
         raise Refused(
             ["The variances cannot be told apart, as where each cluster has one row or one period."],
-            "Use cluster_ols without clusters, or leave a level of the model out.",
+            "Leave a level of the model out (hussey_hughes has the fewest), or use cluster_ols.",
         )
 
 

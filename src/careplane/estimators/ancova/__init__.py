@@ -66,6 +66,8 @@ def estimate(frame: Frame, spec: Spec) -> Result:
     if groups is not None and groups < MIN_CLUSTERS:
         raise Refused([f"{groups} clusters are too few for a model-based interval."], "Use exact_permutation.")
     built = design(used.coded({spec["treatment"]: arm}, ()), [spec["treatment"], *spec["covariates"]])
+    for name, column in zip(built.names[2:], built.x[:, 2:].T, strict=True):
+        varies(column, name)
     x = built.x.copy()
     x[:, 2:] -= x[:, 2:].mean(axis=0)
     plain = float(y[arm == 1].mean() - y[arm == 0].mean())

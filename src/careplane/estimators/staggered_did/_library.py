@@ -1,6 +1,7 @@
 """Callaway & Sant'Anna (2021) and Borusyak, Jaravel & Spiess (2024), computed by the library diff-diff."""
 
 import importlib
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +18,8 @@ from careplane.estimators.staggered_did._effects import Effect, Found
 from careplane.estimators.staggered_did._multiplier import Cell, average_influence, cell_influence, shape
 from careplane.estimators.staggered_did._panel import Panel
 
+_AIMED = re.compile(r"\bPass \w+=.*", re.DOTALL)
+"""How the library is called, which is no key here."""
 _TURN = {"never": "never_treated", "notyet": "not_yet_treated"}
 
 
@@ -134,12 +137,12 @@ def _fit(model: Any, panel: Panel) -> tuple[Any, list[str]]:
 
 
 def _quietly(call: Callable[[], Any], told: list[str]) -> Any:
-    """The answer of the library; what it warns of is kept, its remarks to programmers are not."""
+    """The answer of the library; what it warns of is kept, its remarks to programmers and their ways out are not."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         answer = call()
     for one in caught:
-        text = str(one.message).strip()
+        text = _AIMED.sub("", str(one.message).strip()).strip()
         if issubclass(one.category, UserWarning) and text not in told:
             told.append(text)
     return answer

@@ -7,7 +7,7 @@ import numpy as np
 
 from careplane.errors import InputError, Refused
 from careplane.estimators import Floats, Ints
-from careplane.estimators._linear import Design, check_rank, variances
+from careplane.estimators._linear import Design, check_rank, design, variances
 from careplane.estimators._spec import Spec
 from careplane.estimators.staggered_did._effects import Effect, Found
 from careplane.estimators.staggered_did._panel import Panel, need_balanced
@@ -23,6 +23,7 @@ def twfe(panel: Panel, spec: Spec) -> Found:
     """The coefficient of being treated beside unit and period effects, with errors shared in clusters (CR1).
 
     Raises:
+        InputError: a covariate is the same in all periods of its unit, or in all units of a period.
         Refused: the panel has holes, which the double demeaning does not bear.
     """
     need_balanced(panel, "twfe")
@@ -32,7 +33,15 @@ def twfe(panel: Panel, spec: Spec) -> Found:
     swept = cube - cube.mean(axis=0, keepdims=True) - cube.mean(axis=1, keepdims=True) + cube.mean(axis=(0, 1))
     flat = swept.reshape(raw.shape)
     flat[:, np.abs(flat).max(axis=0) <= _ROUNDING * np.abs(raw).max(axis=0)] = 0.0  # what is left of a constant
-    names = (spec["first_treated"], *(f"covariate {i + 1}" for i in range(panel.x.shape[1])))
+    named = design(panel.frame, spec["covariates"], intercept=False).names if spec["covariates"] else ()
+    names = (spec["first_treated"], *named)
+    for name, column in zip(named, flat[:, 2:].T, strict=True):
+        if not column.any():
+            raise InputError(
+                "does not change beside the effects of units and periods, so twfe cannot adjust for it; "
+                "leave it out, or take callaway_santanna",
+                field=name,
+            )
     check_rank(Design(flat[:, 1:], names), names)
     fit = variances(flat[:, 0], flat[:, 1:], 0, panel.cluster, ["CR1"])[0]
     return Found(simple=Effect(fit.value, fit.se), warnings=(BIASED,))

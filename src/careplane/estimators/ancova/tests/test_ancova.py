@@ -46,6 +46,12 @@ def test_a_covariate_that_is_the_arm_is_refused() -> None:
         run(covariates=["arm"])
 
 
+def test_a_constant_covariate_is_refused_by_the_value_that_it_has() -> None:
+    frame = Frame({"y": Y, "arm": ARM, "site": np.full(120, 3.0)}, np.arange(2, 122), {})
+    with pytest.raises(InputError, match="site: is 3 in every row"):
+        estimate(frame, read_spec(INFO, {"outcome": "y", "treatment": "arm", "covariates": ["site"]}))
+
+
 def test_cuped_is_welch_of_what_one_slope_leaves() -> None:
     """Deng et al. 2013: theta = cov(y, x) / var(x) over both arms; the comparison of means is HC2's, as Welch's."""
     draws = np.random.default_rng(9)

@@ -178,6 +178,13 @@ def test_a_hole_in_the_panel() -> None:
             run(table, **KEYS, method=method)
 
 
+def test_a_hole_is_told_in_keys_that_are_known_here() -> None:
+    columns = made()
+    found = run({name: list(values[1:]) for name, values in columns.items()}, **KEYS, method="callaway_santanna")
+    assert any("Unbalanced panel" in one for one in found.warnings)
+    assert not any("allow_unbalanced_panel" in one for one in found.warnings)
+
+
 def test_a_start_between_periods_is_told() -> None:
     table = made()
     table["g"] = [g + 0.5 if g else 0.0 for g in table["g"]]
@@ -207,7 +214,7 @@ TWFE_OF_SIZE = {"method": "twfe", "covariates": ["size"]}
             {"size": [int(u[1:]) / 7 for u in made()["unit"]]},
             TWFE_OF_SIZE,
             InputError,
-            "covariate 1: is 0 in every row",
+            "^size: does not change.*callaway_santanna",
         ),
         ({"y": [np.inf, *made()["y"][1:]]}, {}, InputError, r"not finite \(line 2\)"),
         ({}, {"method": "efficient", "cluster": "clinic"}, Refused, "Average to the clusters"),
