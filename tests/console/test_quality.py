@@ -14,6 +14,8 @@ from careplane.workflow import find_runs
 
 SCORES = {f"score-{one.name}": "4" for one in DEFAULT}
 
+pytestmark = pytest.mark.xdist_group("console quality")  # one sample is read to its end, test by test
+
 
 @pytest.fixture(scope="module")
 def sample(served) -> Sample:  # type: ignore[no-untyped-def]

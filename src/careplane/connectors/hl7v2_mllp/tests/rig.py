@@ -40,11 +40,12 @@ def peer(_folder: Path) -> Iterator[Server]:
                 received = await reader.readmessage()
                 got.append(str(received.segment("MSH")[10]))
                 if got[-1] == "broken":
-                    writer.close()
                     return
                 writer.writemessage(received.create_ack("AE" if got[-1] == "bad" else "AA"))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
             writer.close()
 
     async def serve() -> None:
@@ -58,6 +59,8 @@ def peer(_folder: Path) -> Iterator[Server]:
         asyncio.set_event_loop(loop)
         task = loop.create_task(serve())
         loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
+        loop.run_until_complete(asyncio.sleep(0.01))  # what was closed leaves the loop
         loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
