@@ -94,6 +94,7 @@ def test_cost_of_an_event_by_hand(store: Store) -> None:
         "Review time": 0.3,
     }
     assert any("1 of 4 reviews" in one for one in missing), "the job of one person is not known"
+    assert any(one.startswith("Model calls: none") for one in missing), "no call of these runs has a price"
 
 
 def test_two_points_without_spread_are_a_division(store: Store) -> None:

@@ -66,6 +66,8 @@ def event_costs(
         booked[line.category] = booked.get(line.category, 0.0) + line.usd
     if MODEL_USAGE not in booked:
         parts.append(_sampled("Model calls", [run.cost_usd for run in mine], events, "run record"))
+        if not parts[-1].usd:
+            missing.append("Model calls: none of these runs has a cost on record (a model without a price, or no run).")
     share = _share(store, len(mine), until, plan.app)
     told = f"cost ledger until {until:%Y-%m-%d}, {share:.0%} of it by events; fixed"
     parts += [Part(name.replace("_", " ").capitalize(), usd * share / events, told) for name, usd in booked.items()]
