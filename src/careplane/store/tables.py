@@ -4,27 +4,27 @@ Times are ISO 8601 text in UTC (sortable, the same on SQLite and PostgreSQL); da
 processes agree by (leases, what is due) are seconds since 1970 by the database's own clock.
 """
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, UniqueConstraint
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-SEALED = {"sealed": True}
-"""Of a table whose bodies may tell of patients: they are sealed at rest (:mod:`careplane.store.rows`)."""
-
-
-def _body() -> Column[str]:
-    return Column("body", Text, nullable=False)
-
+from careplane.store.columns import SEALED, body
+from careplane.store.columns import metadata as metadata
+from careplane.store.watched_tables import adjudications as adjudications
+from careplane.store.watched_tables import harm_flags as harm_flags
+from careplane.store.watched_tables import monitor_baselines as monitor_baselines
+from careplane.store.watched_tables import monitor_breaches as monitor_breaches
+from careplane.store.watched_tables import monitor_readings as monitor_readings
+from careplane.store.watched_tables import quality_calibrations as quality_calibrations
+from careplane.store.watched_tables import quality_comparisons as quality_comparisons
+from careplane.store.watched_tables import quality_evaluations as quality_evaluations
+from careplane.store.watched_tables import quality_readings as quality_readings
+from careplane.store.watched_tables import quality_sampled as quality_sampled
+from careplane.store.watched_tables import quality_samples as quality_samples
+from careplane.store.watched_tables import quality_verdicts as quality_verdicts
+from careplane.store.watched_tables import safety_trials as safety_trials
+from careplane.store.watched_tables import safety_watches as safety_watches
 
 # register and portfolio
-goals = Table("goals", metadata, Column("id", String, primary_key=True), Column("year", Integer), _body())
+goals = Table("goals", metadata, Column("id", String, primary_key=True), Column("year", Integer), body())
 register = Table(
     "register",
     metadata,
@@ -36,7 +36,7 @@ register = Table(
     Column("area", String, nullable=False),
     Column("owner", String),
     Column("sponsor", String),
-    _body(),
+    body(),
 )
 stage_moves = Table(
     "stage_moves",
@@ -44,7 +44,7 @@ stage_moves = Table(
     Column("item", String, primary_key=True),
     Column("at", String, primary_key=True),
     Column("to_stage", String, primary_key=True),
-    _body(),
+    body(),
 )
 decisions = Table(
     "decisions",
@@ -53,7 +53,7 @@ decisions = Table(
     Column("item", String, nullable=False, index=True),
     Column("due_on", String, nullable=False),
     Column("decided_at", String, index=True),
-    _body(),
+    body(),
 )
 waivers = Table(
     "waivers",
@@ -64,7 +64,7 @@ waivers = Table(
     Column("by", String, nullable=False),
     Column("reason", Text, nullable=False),
 )
-signal_days = Table("signal_days", metadata, Column("on", String, primary_key=True), _body())
+signal_days = Table("signal_days", metadata, Column("on", String, primary_key=True), body())
 
 # running
 runs = Table(
@@ -83,7 +83,7 @@ runs = Table(
     Column("unwritten", Boolean, nullable=False, default=False),
     Column("surveyed", Boolean, nullable=False, default=False),
     Column("critical", Boolean, nullable=False, default=False),
-    _body(),
+    body(),
     UniqueConstraint("app", "event"),
     Index("ix_runs_app_status_at", "app", "status", "at"),
     Index("ix_runs_reviewer_status", "reviewer", "status"),
@@ -96,7 +96,7 @@ edits = Table(
     Column("run", String, primary_key=True),
     Column("person", String, primary_key=True),
     Column("at", String, nullable=False),
-    _body(),
+    body(),
     info=SEALED,
 )
 write_backs = Table(
@@ -104,7 +104,7 @@ write_backs = Table(
     metadata,
     Column("run", String, primary_key=True),
     Column("next_at", String, nullable=False, index=True),
-    _body(),
+    body(),
 )
 events = Table(
     "events",
@@ -118,7 +118,7 @@ events = Table(
     Column("failures", Integer, nullable=False),
     Column("due", Float, nullable=False),
     Column("error", Text),
-    _body(),
+    body(),
     Index("ix_events_state_due", "state", "due"),
     info=SEALED,
 )
@@ -161,7 +161,7 @@ shared_limits = Table(
     Column("kind", String, nullable=False),
     Column("subject", String, nullable=False, index=True),
     Column("period", String, nullable=False),
-    _body(),
+    body(),
 )
 
 # downtime
@@ -178,7 +178,7 @@ outages = Table(
     Column("id", String, primary_key=True),
     Column("holding", String, unique=True),
     Column("since", String, nullable=False, index=True),
-    _body(),
+    body(),
 )
 waiting_events = Table(
     "waiting_events",
@@ -186,7 +186,7 @@ waiting_events = Table(
     Column("app", String, primary_key=True),
     Column("event", String, primary_key=True),
     Column("next_at", String, nullable=False, index=True),
-    _body(),
+    body(),
     info=SEALED,
 )
 drills = Table(
@@ -195,11 +195,11 @@ drills = Table(
     Column("id", String, primary_key=True),
     Column("app", String, nullable=False, index=True),
     Column("at", String, nullable=False),
-    _body(),
+    body(),
 )
 
 # CDS Hooks
-cds_trusts = Table("cds_trusts", metadata, Column("issuer", String, primary_key=True), _body())
+cds_trusts = Table("cds_trusts", metadata, Column("issuer", String, primary_key=True), body())
 seen_tokens = Table(
     "seen_tokens",
     metadata,
@@ -213,7 +213,7 @@ cards = Table(
     Column("run", String, nullable=False),
     Column("app", String, nullable=False, index=True),
     Column("at", String, nullable=False),
-    _body(),
+    body(),
 )
 card_feedback = Table(
     "card_feedback",
@@ -224,7 +224,7 @@ card_feedback = Table(
     Column("outcome", String, nullable=False),
     Column("reason", String),
     Column("at", String, nullable=False),
-    _body(),
+    body(),
     Index("ix_card_feedback_app_at", "app", "at"),
     info=SEALED,
 )
@@ -238,7 +238,7 @@ plans = Table(
     Column("app", String, nullable=False, index=True),
     Column("hash", String),
     Column("locked_at", String),
-    _body(),
+    body(),
 )
 assignments = Table(
     "assignments",
@@ -246,7 +246,7 @@ assignments = Table(
     Column("plan", String, primary_key=True),
     Column("unit", String, primary_key=True),
     Column("arm", String, nullable=False),
-    _body(),
+    body(),
 )
 exposures = Table(
     "exposures",
@@ -258,7 +258,7 @@ exposures = Table(
     Column("spoke", Boolean, nullable=False),
     Column("why", String, nullable=False),
     Column("unit", String),
-    _body(),
+    body(),
     Index("ix_exposures_plan_at", "plan", "at"),
     info=SEALED,
 )
@@ -267,145 +267,7 @@ results = Table(
     metadata,
     Column("plan", String, primary_key=True),
     Column("computed_at", String, primary_key=True),
-    _body(),
-)
-
-# quality of what models wrote
-quality_evaluations = Table(
-    "quality_evaluations",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("app", String, nullable=False, index=True),
-    Column("hash", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("at", String, nullable=False),
-    _body(),
-)
-quality_samples = Table(
-    "quality_samples",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("app", String, nullable=False, index=True),
-    Column("at", String, nullable=False),
-    _body(),
-)
-quality_sampled = Table(
-    "quality_sampled",
-    metadata,
-    Column("sample", String, primary_key=True),
-    Column("output", String, primary_key=True),
-    Column("n", Integer, nullable=False),
-    _body(),
-)
-quality_readings = Table(
-    "quality_readings",
-    metadata,
-    Column("sample", String, primary_key=True),
-    Column("output", String, primary_key=True),
-    Column("reader", String, primary_key=True),
-    Column("at", String, nullable=False),
-    _body(),
-    info=SEALED,
-)
-adjudications = Table(
-    "adjudications",
-    metadata,
-    Column("sample", String, primary_key=True),
-    Column("output", String, primary_key=True),
-    Column("run", String, nullable=False, index=True),
-    Column("app", String, nullable=False, index=True),
-    Column("version", String, nullable=False),
-    Column("reader", String, nullable=False),
-    Column("at", String, nullable=False),
-    Column("fabrications", Integer, nullable=False),
-    Column("omissions", Integer, nullable=False),
-    Column("inaccuracies", Integer, nullable=False),
-    Column("adjudicated", Boolean, nullable=False),
-    _body(),
-    info=SEALED,
-)
-quality_verdicts = Table(
-    "quality_verdicts",
-    metadata,
-    Column("judge", String, primary_key=True),
-    Column("output", String, primary_key=True),
-    Column("app", String, nullable=False, index=True),
-    _body(),
-)
-quality_calibrations = Table(
-    "quality_calibrations",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("app", String, nullable=False, index=True),
-    Column("judge", String, nullable=False),
-    Column("at", String, nullable=False),
-    _body(),
-)
-quality_comparisons = Table(
-    "quality_comparisons",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("app", String, nullable=False, index=True),
-    Column("at", String, nullable=False),
-    Column("verdict", String, nullable=False),
-    _body(),
-)
-
-# monitoring
-harm_flags = Table(
-    "harm_flags",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("run", String, nullable=False, index=True),
-    Column("app", String, nullable=False, index=True),
-    Column("level", String, nullable=False),
-    Column("at", String, nullable=False),
-    _body(),
-    info=SEALED,
-)
-safety_watches = Table(
-    "safety_watches",
-    metadata,
-    Column("app", String, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("unsettled", Boolean, nullable=False),
-    Column("claimed", Float),
-    _body(),
-)
-safety_trials = Table(
-    "safety_trials",
-    metadata,
-    Column("run", String, primary_key=True),
-    Column("app", String, nullable=False),
-    Column("watch", Integer, nullable=False),
-    Column("event", String),
-    Index("ix_safety_trials_app_watch_event", "app", "watch", "event"),
-)
-monitor_readings = Table(
-    "monitor_readings",
-    metadata,
-    Column("app", String, primary_key=True),
-    Column("metric", String, primary_key=True),
-    Column("computed_at", String, nullable=False),
-    _body(),
-)
-monitor_baselines = Table(
-    "monitor_baselines",
-    metadata,
-    Column("app", String, primary_key=True),
-    Column("metric", String, primary_key=True),
-    Column("start", String, primary_key=True),
-    _body(),
-)
-monitor_breaches = Table(
-    "monitor_breaches",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("app", String, nullable=False),
-    Column("opened_at", String, nullable=False),
-    Column("holding", String, unique=True),
-    _body(),
-    Index("ix_monitor_breaches_app_opened_at", "app", "opened_at"),
+    body(),
 )
 
 # money
@@ -417,7 +279,7 @@ costs = Table(
     Column("category", String, nullable=False),
     Column("on", String, nullable=False),
     Column("usd", Float, nullable=False),
-    _body(),
+    body(),
 )
 
 # people
@@ -427,7 +289,7 @@ people = Table(
     Column("id", String, primary_key=True),
     Column("unit", String, index=True),
     Column("job", String, nullable=False),
-    _body(),
+    body(),
 )
 training = Table(
     "training",
@@ -436,17 +298,17 @@ training = Table(
     Column("person", String, primary_key=True),
     Column("at", String, primary_key=True),
     Column("passed", Boolean, nullable=False),
-    _body(),
+    body(),
 )
 panel_members = Table(
     "panel_members",
     metadata,
     Column("app", String, primary_key=True),
     Column("person", String, primary_key=True),
-    _body(),
+    body(),
 )
 panel_sessions = Table(
-    "panel_sessions", metadata, Column("app", String, primary_key=True), Column("on", String, primary_key=True), _body()
+    "panel_sessions", metadata, Column("app", String, primary_key=True), Column("on", String, primary_key=True), body()
 )
 requests = Table(
     "requests",
@@ -455,7 +317,7 @@ requests = Table(
     Column("app", String, nullable=False, index=True),
     Column("status", String, nullable=False),
     Column("at", String, nullable=False),
-    _body(),
+    body(),
 )
 request_votes = Table(
     "request_votes",
@@ -469,7 +331,7 @@ accounts = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("disabled", Boolean, nullable=False, default=False),
-    _body(),
+    body(),
 )
 sign_in_links = Table(
     "sign_in_links",
@@ -494,7 +356,7 @@ smart_ehrs = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("issuer", String, nullable=False, unique=True),
-    _body(),
+    body(),
 )
 smart_launches = Table(
     "smart_launches",
@@ -515,7 +377,7 @@ conversations = Table(
     Column("app", String, nullable=False),
     Column("state", String, nullable=False),
     Column("opened_at", String, nullable=False),
-    _body(),
+    body(),
     Index("ix_conversations_app_opened_at", "app", "opened_at"),
     info=SEALED,
 )
@@ -524,7 +386,7 @@ integration_checks = Table(
     metadata,
     Column("app", String, primary_key=True),
     Column("at", String, primary_key=True),
-    _body(),
+    body(),
 )
 
 # what the EHR tells us
@@ -570,7 +432,7 @@ messages = Table(
     Column("state", String, nullable=False),
     Column("due_at", String, nullable=False),
     Column("reference", String, index=True),
-    _body(),
+    body(),
     Index("ix_messages_state_due_at", "state", "due_at"),
     info=SEALED,
 )
@@ -580,7 +442,7 @@ contact_choices = Table(
     Column("channel", String, primary_key=True),
     Column("subject", String, primary_key=True),
     Column("choice", String, nullable=False),
-    _body(),
+    body(),
 )
 
 # what an ERP told
@@ -591,7 +453,7 @@ erp_files = Table(
     Column("name", String, nullable=False),
     Column("state", String, nullable=False, index=True),
     Column("at", String, nullable=False),
-    _body(),
+    body(),
 )
 erp_records = Table(
     "erp_records",
@@ -600,7 +462,7 @@ erp_records = Table(
     Column("id", String, primary_key=True),
     Column("on", String, nullable=False),
     Column("file", String, nullable=False),
-    _body(),
+    body(),
     Index("ix_erp_records_kind_on", "kind", "on"),
     info=SEALED,
 )
