@@ -1,83 +1,23 @@
 """Work outside scheduled hours on days worked out by hand."""
 
-from careplane.measures import rows_in_memory
+from careplane.measures._audited_days import DAY, WORK, instant, schedule, slot, values, worked
 from careplane.measures.wow_8 import MEASURE
-from careplane.records import JSON
-
-
-def instant(wall: str, offset: str = "-06:00") -> str:
-    """``2 09:00`` is a wall time of March 2026, which began on a Sunday; the 2nd is a Monday."""
-    day, _, clock = wall.partition(" ")
-    return f"2026-03-{int(day):02}T{clock}{'' if clock.count(':') == 2 else ':00'}{offset}"
-
-
-def worked(ident: str, start: str, end: str | None = None, of: str = "Patient/x", by: str = "p1") -> JSON:
-    """An audit event over a period, or at a moment when it has no end."""
-    begun = start if "T" in start else instant(start)
-    until = {} if end is None else {"period": {"start": begun, "end": end if "T" in end else instant(end)}}
-    return {
-        "resourceType": "AuditEvent", "id": ident, "recorded": begun, **until,
-        "agent": [{"requestor": False}, {"requestor": True, "who": {"reference": f"Practitioner/{by}"}}],
-        "entity": [{"what": {"reference": of}}],
-    }  # fmt: skip
-
-
-def schedule(by: str = "p1") -> JSON:
-    actors = ({"reference": f"Practitioner/{by}"}, {"reference": "Location/clinic-01"})
-    return {"resourceType": "Schedule", "id": f"s-{by}", "actor": list(actors)}
-
-
-def slot(ident: str, start: str, end: str, status: str = "free", by: str = "p1") -> JSON:
-    return {
-        "resourceType": "Slot", "id": ident, "status": status, "schedule": {"reference": f"Schedule/s-{by}"},
-        "start": instant(start), "end": instant(end),
-    }  # fmt: skip
-
-
-def visit(ident: str, start: str, end: str, status: str = "fulfilled", by: str = "p1") -> JSON:
-    return {
-        "resourceType": "Appointment", "id": ident, "status": status, "start": instant(start), "end": instant(end),
-        "participant": [{"actor": {"reference": "Patient/x"}}, {"actor": {"reference": f"Practitioner/{by}"}}],
-    }  # fmt: skip
-
-
-DAY = [schedule(), slot("am", "2 09:00", "2 13:00", "busy"), slot("pm", "2 13:00", "2 17:00")]
-"""Eight scheduled hours on Monday."""
-NOTE, CHART = "DocumentReference/n", "Patient/x"
-WORK = [
-    worked("1", "2 10:00", "2 10:20", NOTE),
-    worked("2", "2 10:10", "2 10:30", CHART),
-    worked("3", "2 16:55", of="Composition/n"),
-    worked("4", "2 16:58", of=CHART),
-    worked("5", "2 17:02", of=NOTE),
-    worked("6", "2 17:20", of=CHART),
-    worked("7", "2 20:00", "2 20:30", NOTE),
-]
-"""A morning half hour with a note of 20 minutes in it; 16:55 to 17:02 by moments, the first three minutes on a note and
-the last two after hours; half an hour on a note in the evening. 17:02 to 17:20 is a pause."""
-
-
-def values(resources: list[JSON]) -> list[tuple[object, object]]:
-    """Value and weight of each row, by clinician and week."""
-    rows = rows_in_memory(MEASURE, resources)
-    ordered = sorted(rows.values(), key=lambda row: (row["clinician"], row["at"]))
-    return [(row["value"], row["weight"]) for row in ordered]
 
 
 def test_only_work_while_nothing_is_scheduled_counts() -> None:
     """17:00 to 17:02 and 20:00 to 20:30: 32 minutes."""
-    assert values([*DAY, *WORK]) == [(32.0, 1.0)]
+    assert values(MEASURE, [*DAY, *WORK]) == [(32.0, 1.0)]
 
 
 def test_work_through_both_ends_of_the_day_counts_beyond_them() -> None:
     """08:50 to 17:10 is 500 minutes, of which 10 before and 10 after."""
-    assert values([*DAY, worked("1", "2 08:50", "2 17:10")]) == [(20.0, 1.0)]
+    assert values(MEASURE, [*DAY, worked("1", "2 08:50", "2 17:10")]) == [(20.0, 1.0)]
 
 
 def test_a_gap_between_slots_is_outside() -> None:
     """Lunch from 12 to 13 is not scheduled; 11:45 to 13:15 holds 60 minutes of it."""
     day = [schedule(), slot("am", "2 08:00", "2 12:00"), slot("pm", "2 13:00", "2 17:00")]
-    assert values([*day, worked("1", "2 11:45", "2 13:15")]) == [(60.0, 1.0)]
+    assert values(MEASURE, [*day, worked("1", "2 11:45", "2 13:15")]) == [(60.0, 1.0)]
 
 
 def test_hours_from_midnight_of_sunday_are_inside() -> None:
@@ -86,8 +26,8 @@ def test_hours_from_midnight_of_sunday_are_inside() -> None:
     hours = {**slot("night", "2 09:00", "2 17:00"), "start": night[0], "end": night[1]}
     before = {**slot("before", "2 09:00", "2 17:00"), "start": instant("9 09:00"), "end": instant("9 17:00")}
     late = worked("1", instant("15 23:59", "-05:00"), instant("16 01:00", "-05:00"))
-    assert values([schedule(), before, hours, late]) == [(1.0, 1.0), (0.0, 1.0)]
+    assert values(MEASURE, [schedule(), before, hours, late]) == [(1.0, 1.0), (0.0, 1.0)]
 
 
 def test_all_work_within_hours_is_zero() -> None:
-    assert values([*DAY, worked("1", "2 10:00", "2 10:30")]) == [(0.0, 1.0)]
+    assert values(MEASURE, [*DAY, worked("1", "2 10:00", "2 10:30")]) == [(0.0, 1.0)]
