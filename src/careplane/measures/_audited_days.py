@@ -1,7 +1,8 @@
 """Days of audited work and scheduled hours, worked out by hand: what the tests of M02 to M04 share."""
 
-from careplane.measures._contract import Measure
-from careplane.measures._in_memory import rows_in_memory
+from collections.abc import Mapping
+from typing import Any
+
 from careplane.records import JSON
 
 
@@ -57,8 +58,7 @@ WORK = [
 the last two after hours; half an hour on a note in the evening. 17:02 to 17:20 is a pause."""
 
 
-def values(measure: Measure, resources: list[JSON]) -> list[tuple[object, object]]:
+def values(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[object, object]]:
     """Value and weight of each row, by clinician and week."""
-    rows = rows_in_memory(measure, resources)
     ordered = sorted(rows.values(), key=lambda row: (row["clinician"], row["at"]))
     return [(row["value"], row["weight"]) for row in ordered]
