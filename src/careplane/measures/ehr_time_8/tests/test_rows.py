@@ -49,12 +49,14 @@ def test_moments_of_one_second_and_of_others_do_not_mix() -> None:
 
 def test_work_over_midnight_of_sunday_is_split_between_the_weeks() -> None:
     found = values(
-        MEASURE,
-        [
-            *DAY,
-            slot("next", "9 09:00", "9 17:00"),
-            worked("1", instant("8 23:50", "-05:00"), instant("9 00:15", "-05:00")),
-        ],
+        rows_in_memory(
+            MEASURE,
+            [
+                *DAY,
+                slot("next", "9 09:00", "9 17:00"),
+                worked("1", instant("8 23:50", "-05:00"), instant("9 00:15", "-05:00")),
+            ],
+        )
     )
     assert found == [(10.0, 1.0), (15.0, 1.0)]
 
